@@ -1,0 +1,42 @@
+/**
+ * The one error class of the library. A message says what was wrong, what was expected and what to do;
+ * `code` is what a program checks.
+ */
+export type ErrorCode =
+  /** An option is missing, of the wrong type, out of range or unknown. */
+  | 'ERR_INVALID_OPTION'
+  /** Rows, tensors, samples or weights do not have the shapes that belong together. */
+  | 'ERR_SHAPE'
+  /** Memory of a kind that is not supported, or kinds that are mixed. */
+  | 'ERR_DTYPE'
+  /** The memory behind a gradient is detached or resizable, so it cannot be read safely. */
+  | 'ERR_DETACHED'
+  /** Calls in an order that cannot be served, such as going back to an earlier task in one measurement. */
+  | 'ERR_ORDER'
+  /** The backend asked for cannot be had; the message holds every reason. */
+  | 'ERR_NO_BACKEND'
+  /** A variance needs at least two micro-batches. */
+  | 'ERR_TOO_FEW_MICROBATCHES'
+  /** A number that must be finite is not. */
+  | 'ERR_NON_FINITE'
+  /** Not enough memory for the shapes asked for. */
+  | 'ERR_MEMORY'
+  /** A saved state is of another version or shape, or damaged. */
+  | 'ERR_STATE'
+  /** The caller's AbortSignal fired with a reason that is not an Error. */
+  | 'ERR_ABORTED'
+  /** The object was disposed. */
+  | 'ERR_DISPOSED'
+  /** A defect of the library itself: please report it. */
+  | 'ERR_INTERNAL';
+
+/** Every error that this library throws on purpose. `cause` holds the error beneath it, if there is one. */
+export class PikeError extends Error {
+  override readonly name = 'PikeError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
