@@ -1,0 +1,141 @@
+/**
+ * `statistics`: one measurement from rows of gradients, without a mixer. And the checks that every
+ * measurement goes through.
+ */
+import { PikeError } from '../errors.js';
+import {
+  assertSameLayout,
+  assertSameLengths,
+  type Gradient,
+  type GradientLayout,
+  type GradientView,
+  viewGradient,
+} from '../gradients/gradient.js';
+import { estimate } from '../statistics/estimators.js';
+import type { Statistics } from '../statistics/statistics.js';
+import { refuseUnknown, requireBoolean, requirePositiveInteger, show, throwIfAborted } from '../validate.js';
+import { type BackendChoice, selectBackend } from './select.js';
+
+export interface StatisticsOptions {
+  /** `samples[k][i]`: samples in micro-batch i of task k; positive integers, shaped like `rows`. */
+  samples: readonly (readonly number[])[];
+  /** Measure the K×K inner products too (default false). */
+  inner?: boolean;
+  /** Jackknife standard errors (default false); they need m_k >= 3 micro-batches of equal size. */
+  standardErrors?: boolean;
+  /** Diagonal D of the metric, same tensor lengths, finite and >= 0: products become sum_i a_i D_i b_i. */
+  preconditioner?: Gradient;
+  /** Where to compute (default 'auto'). */
+  backend?: BackendChoice;
+  /** Threads of the CPU backend (default: the machine's, at most 8). */
+  threads?: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Unbiased N_k, σ_k² and G_jk of K >= 1 tasks in one pass over their micro-batch gradients.
+ *
+ * @param rows `rows[k][i]`: mean gradient of micro-batch i of task k, d elements, at least two per task
+ * @returns the estimates
+ * @throws PikeError `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DETACHED` for rows that do not fit together,
+ *   `ERR_TOO_FEW_MICROBATCHES`, `ERR_NON_FINITE` when a gradient is not finite, `ERR_INVALID_OPTION`,
+ *   `ERR_NO_BACKEND`, `ERR_MEMORY`; or the signal's reason
+ */
+export async function statistics(
+  rows: readonly (readonly Gradient[])[],
+  options: StatisticsOptions,
+): Promise<Statistics> {
+  refuseUnknown('statistics', options ?? {}, [
+    'samples',
+    'inner',
+    'standardErrors',
+    'preconditioner',
+    'backend',
+    'threads',
+    'signal',
+  ]);
+  throwIfAborted(options?.signal);
+  const checked = checkRows(rows, options?.samples, options?.preconditioner);
+  const short = checked.rows.findIndex((task) => task.length < 2);
+  if (short >= 0) throw tooFewMicroBatches(`Task ${short} has ${checked.rows[short].length}`);
+  const inner = requireBoolean('inner', options.inner ?? false);
+  const standardErrors = requireBoolean('standardErrors', options.standardErrors ?? false);
+  const { backend } = selectBackend(options.backend ?? 'auto', { threads: options.threads });
+  const moments = await backend.moments({
+    ...checked,
+    inner,
+    rowScalars: standardErrors,
+    signal: options.signal,
+  });
+  const result = estimate(moments, standardErrors ? checked.samples : undefined);
+  const bad = result.normSquared.findIndex((N) => Number.isNaN(N));
+  if (bad >= 0)
+    throw new PikeError(
+      'ERR_NON_FINITE',
+      `A gradient of task ${bad} holds NaN, Infinity or numbers whose squares overflow; expected finite numbers.`,
+    );
+  return result;
+}
+
+export interface CheckedRows {
+  readonly rows: GradientView[][];
+  readonly samples: number[][];
+  readonly preconditioner: GradientView | null;
+}
+
+/** Checks the shapes of a whole measurement; a task may have any number of rows, but some task must have one. */
+export function checkRows(rows: unknown, samples: unknown, preconditioner: unknown): CheckedRows {
+  if (!Array.isArray(rows) || rows.length === 0 || !rows.every(Array.isArray))
+    throw new PikeError(
+      'ERR_SHAPE',
+      `rows must be a list with a list of gradients for every task, but is ${show(rows)}.`,
+    );
+  if (!Array.isArray(samples) || samples.length !== rows.length || !samples.every(Array.isArray))
+    throw new PikeError(
+      'ERR_SHAPE',
+      `samples must be ${rows.length} lists of sizes, shaped like rows, but is ${show(samples)}.`,
+    );
+  let layout: GradientLayout | undefined;
+  let layoutName = '';
+  const views = rows.map((task: unknown[], k) => {
+    if (task.length !== samples[k].length)
+      throw new PikeError(
+        'ERR_SHAPE',
+        `rows[${k}] has ${task.length} gradients, but samples[${k}] has ${samples[k].length} sizes; expected one size for each.`,
+      );
+    return task.map((gradient, i) => {
+      const name = `rows[${k}][${i}]`;
+      const view = viewGradient(gradient, name);
+      if (layout) assertSameLayout(view, layout, name, layoutName);
+      else [layout, layoutName] = [view, name];
+      return view;
+    });
+  });
+  if (!layout) throw tooFewMicroBatches('No task has any');
+  const sizes = samples.map((task: unknown[], k) =>
+    task.map((s, i) => requirePositiveInteger(`samples[${k}][${i}]`, s)),
+  );
+  return {
+    rows: views,
+    samples: sizes,
+    preconditioner: checkPreconditioner(preconditioner, layout, layoutName),
+  };
+}
+
+export function checkPreconditioner(
+  preconditioner: unknown,
+  layout: GradientLayout,
+  layoutName: string,
+): GradientView | null {
+  if (preconditioner == null) return null;
+  const view = viewGradient(preconditioner, 'preconditioner');
+  assertSameLengths(view, layout, 'preconditioner', layoutName);
+  return view;
+}
+
+export function tooFewMicroBatches(what: string): PikeError {
+  return new PikeError(
+    'ERR_TOO_FEW_MICROBATCHES',
+    `${what} micro-batches; a variance needs at least two per task, since one gradient cannot tell signal from noise.`,
+  );
+}
