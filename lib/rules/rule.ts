@@ -1,0 +1,108 @@
+/**
+ * What a weight rule is: statistics in, new weights out, all it remembers in one plain JSON state.
+ */
+import { PikeError } from '../errors.js';
+import type { Statistics } from '../statistics/statistics.js';
+import { show } from '../validate.js';
+import { logSumExp, normalize, projectOntoFloor } from './simplex.js';
+
+/** The options of a Mixer that rules may read. All are checked and have their defaults filled in. */
+export interface RuleOptions {
+  /** b: samples per training batch. */
+  readonly batchSize: number;
+  /** ζ1: coefficient of N_k. */
+  readonly zeta1: number;
+  /** ζ2: coefficient of σ_k²/2b. */
+  readonly zeta2: number;
+  /** 'relative': exponents divided by sum_j max(N_j, 0); 'absolute': as in the paper. */
+  readonly scale: 'relative' | 'absolute';
+  /** Smallest weight, a fraction of one. */
+  readonly minWeight: number;
+  /** Largest change of any log-weight in one update. */
+  readonly maxLogStep: number;
+  /** λ of the pull towards the initial weights; 0 is the paper. */
+  readonly priorPull: number;
+  /** Starting weights and prior, a point of the simplex. */
+  readonly initialWeights: readonly number[];
+  /** τ of Balanced-PiKE. */
+  readonly tau: number;
+  /** Scale of the loss weights of Balanced-PiKE. */
+  readonly lossScale: 'mean' | 'paper';
+  /** η: step size of the optimiser. */
+  readonly learningRate?: number | undefined;
+  /** L: smoothness of the summed loss. */
+  readonly smoothness?: number | undefined;
+  /** α: rate of mirror steps. */
+  readonly alpha?: number | undefined;
+  readonly beta: number;
+  readonly gamma: number;
+  /** For rules that draw random numbers. */
+  readonly seed: number;
+}
+
+/** Anything that survives JSON unchanged. */
+export type Json = string | number | boolean | Json[] | { [key: string]: Json };
+
+/** Everything a rule remembers, as plain JSON. */
+export interface RuleState {
+  /** One per task, normalised; −Infinity is written as a string because JSON has no word for it. */
+  logWeights: (number | '-Infinity')[];
+  [key: string]: Json;
+}
+
+export interface RuleContext {
+  /** Step of the mixer at this update. */
+  readonly step: number;
+  /** Mean training loss of every task at this update, NaN where unknown; null when no losses were given. */
+  readonly losses: Float64Array | null;
+  readonly options: RuleOptions;
+}
+
+export interface RuleResult {
+  readonly state: RuleState;
+  /** Factors for the tasks' losses in the training step, length K; all 1 when left out. */
+  readonly lossWeights?: Float64Array;
+  /** Indices of the tasks that stand on `minWeight`. */
+  readonly floored?: readonly number[];
+  /** Whether `maxLogStep` shortened the step. */
+  readonly limited?: boolean;
+}
+
+/** A rule that turns statistics into weights. Users may write their own and pass it as `rule`. */
+export interface WeightRule {
+  readonly name: string;
+  /** What must be measured for it. */
+  readonly needs: { readonly losses?: boolean; readonly variance?: boolean; readonly inner?: boolean };
+  /** The state before the first update. */
+  init(tasks: number, options: RuleOptions): RuleState;
+  /**
+   * One update; `state` itself is left as it is. In `statistics`, NaN means that a task never had an estimate:
+   * it keeps its weight.
+   */
+  update(state: RuleState, statistics: Statistics, context: RuleContext): RuleResult;
+}
+
+/** The starting point of every rule: the initial weights, raised to the floor. Also the prior of `priorPull`. */
+export function initialLogWeights(options: RuleOptions): Float64Array {
+  const logWeights = normalize(options.initialWeights.map((w) => Math.log(w)));
+  return projectOntoFloor(logWeights, options.minWeight).logWeights;
+}
+
+export function encodeLogWeights(logWeights: Float64Array): RuleState['logWeights'] {
+  return Array.from(logWeights, (x) => (x === -Infinity ? '-Infinity' : x));
+}
+
+/** @throws PikeError `ERR_STATE` when these are not the log-weights of `tasks` weights that sum to 1. */
+export function decodeLogWeights(encoded: unknown, tasks: number): Float64Array {
+  if (!Array.isArray(encoded) || encoded.length !== tasks)
+    throw new PikeError('ERR_STATE', `logWeights must be a list of ${tasks}, but is ${show(encoded)}.`);
+  const logWeights = Float64Array.from(encoded, (x: unknown) => {
+    if (x === '-Infinity') return -Infinity;
+    if (typeof x === 'number' && Number.isFinite(x)) return x;
+    throw new PikeError('ERR_STATE', `logWeights must hold finite numbers or "-Infinity", not ${show(x)}.`);
+  });
+  const sum = Math.exp(logSumExp(logWeights));
+  if (!(Math.abs(sum - 1) < 1e-9))
+    throw new PikeError('ERR_STATE', `The weights of a state must sum to 1, but sum to ${sum}.`);
+  return logWeights;
+}

@@ -1,0 +1,170 @@
+/**
+ * Arithmetic on the probability simplex in log-weights. Log-weights are kept as such: eight updates of −100
+ * would make a plain weight 0 for ever.
+ */
+
+/** log sum_k exp(x_k), exact to rounding for any finite range; −Infinity for nothing or only −Infinity. */
+export function logSumExp(x: ArrayLike<number>): number {
+  let max = -Infinity;
+  for (let k = 0; k < x.length; k++) max = Math.max(max, x[k]);
+  if (max === -Infinity) return -Infinity;
+  let sum = 0;
+  for (let k = 0; k < x.length; k++) sum += Math.exp(x[k] - max);
+  return max + Math.log(sum);
+}
+
+/** Shifts log-weights so that the weights sum to exp(`logMass`). */
+export function normalize(logWeights: ArrayLike<number>, logMass = 0): Float64Array {
+  const shift = logMass - logSumExp(logWeights);
+  return Float64Array.from(logWeights, (x) => x + shift);
+}
+
+/** The smallest convenient x with exp(x) >= weight, so that a floor holds exactly in weights, too. */
+export function logAtLeast(weight: number): number {
+  let x = Math.log(weight);
+  while (Math.exp(x) < weight) x += Math.abs(x) * 2 ** -52 + Number.MIN_VALUE;
+  return x;
+}
+
+/**
+ * The point of {w >= floor, sum w = exp(logMass)} nearest in Kullback–Leibler divergence: weights below the
+ * floor are raised to it, the others share what is left in their old proportions.
+ *
+ * @param logWeights normalised to `logMass`; −Infinity is allowed and is raised too
+ * @param floor smallest weight; 0 leaves everything as it is. length · floor <= exp(logMass)
+ * @returns the projected log-weights and the indices that stand on the floor
+ */
+export function projectOntoFloor(
+  logWeights: ArrayLike<number>,
+  floor: number,
+  logMass = 0,
+): { logWeights: Float64Array; floored: number[] } {
+  const result = Float64Array.from(logWeights);
+  const K = result.length;
+  if (!(floor > 0)) return { logWeights: result, floored: [] };
+  const logFloor = logAtLeast(floor);
+  const onFloor = new Array<boolean>(K).fill(false);
+  for (let count = 0, changed = true; changed; ) {
+    changed = false;
+    const free = result.filter((_, k) => !onFloor[k]);
+    const shift = Math.log(Math.exp(logMass) - count * floor) - logSumExp(free);
+    for (let k = 0; k < K; k++)
+      if (!onFloor[k] && !(logWeights[k] + shift > logFloor)) {
+        onFloor[k] = changed = true;
+        count++;
+      }
+    if (!changed && count > 0)
+      for (let k = 0; k < K; k++) result[k] = onFloor[k] ? logFloor : logWeights[k] + shift;
+    if (count === K) return { logWeights: result.fill(logFloor), floored: indices(onFloor) };
+  }
+  return { logWeights: result, floored: indices(onFloor) };
+}
+
+/** What every multiplicative rule does after it has its exponents. */
+export interface StepOptions {
+  /** Smallest weight. */
+  readonly minWeight: number;
+  /** Largest change of any log-weight in one step. */
+  readonly maxLogStep: number;
+  /** λ: log w ← (1−λ)·log w + λ·log prior + exponent. */
+  readonly priorPull: number;
+  /** Log-weights that `priorPull` pulls towards. */
+  readonly logPrior: ArrayLike<number>;
+}
+
+export interface StepResult {
+  readonly logWeights: Float64Array;
+  /** Tasks that stand on `minWeight`. */
+  readonly floored: number[];
+  /** Whether `maxLogStep` shortened the step. */
+  readonly limited: boolean;
+}
+
+/**
+ * One exponentiated-gradient step: w_k ← w_k exp(exponent_k), normalised, onto the floor. A constant added to
+ * every exponent changes nothing. A task whose exponent is NaN (never measured) keeps its weight, and the
+ * others are updated among themselves with their sum kept. `maxLogStep` shortens the step as a whole, so its
+ * direction stays.
+ */
+export function exponentiatedStep(
+  logWeights: ArrayLike<number>,
+  exponents: ArrayLike<number>,
+  options: StepOptions,
+): StepResult {
+  const active: number[] = [];
+  for (let k = 0; k < logWeights.length; k++) if (!Number.isNaN(exponents[k])) active.push(k);
+  const unchanged = { logWeights: Float64Array.from(logWeights), floored: [], limited: false };
+  if (active.length === 0) return unchanged;
+
+  const given = Float64Array.from(active, (k) => logWeights[k]);
+  const logMass = active.length === logWeights.length ? 0 : logSumExp(given);
+  if (logMass === -Infinity) return unchanged;
+  // A weight below the floor is raised first: the floor is a condition, not a step.
+  const start = projectOntoFloor(given, options.minWeight, logMass).logWeights;
+  const direction = stepDirection(
+    start,
+    active.map((k) => exponents[k]),
+    active.map((k) => options.logPrior[k]),
+    options.priorPull,
+  );
+  const stepBy = (t: number) =>
+    projectOntoFloor(
+      normalize(
+        start.map((x, k) => x + t * direction[k]),
+        logMass,
+      ),
+      options.minWeight,
+      logMass,
+    );
+  const fits = (step: { logWeights: Float64Array }) =>
+    step.logWeights.every((x, k) => x === start[k] || Math.abs(x - start[k]) <= options.maxLogStep);
+
+  let step = stepBy(1);
+  const limited = !fits(step);
+  if (limited) step = longestFittingStep(stepBy, fits);
+
+  const result = Float64Array.from(logWeights);
+  active.forEach((k, i) => {
+    result[k] = step.logWeights[i];
+  });
+  return { logWeights: result, floored: step.floored.map((i) => active[i]), limited };
+}
+
+/** The change of log-weights before normalisation, shifted so that its maximum is 0. */
+function stepDirection(
+  start: Float64Array,
+  exponents: readonly number[],
+  logPrior: readonly number[],
+  priorPull: number,
+): Float64Array {
+  // The maximum goes first: next to an exponent of 1e15 the log-weight itself would be lost in rounding.
+  // A weight of 0 stays 0, so its exponent is nobody's measure.
+  const max = Math.max(...exponents.filter((_, k) => start[k] > -Infinity));
+  const relative = exponents.map((x) => Math.max(x - max, -Number.MAX_VALUE));
+  return Float64Array.from(relative, (x, k) => {
+    if (priorPull === 0 || start[k] === -Infinity) return x;
+    return Math.max(x + priorPull * (logPrior[k] - start[k]), -Number.MAX_VALUE);
+  });
+}
+
+/** The largest t in (0, 1) whose step fits, by halving and bisection; t may span hundreds of magnitudes. */
+function longestFittingStep<T>(stepBy: (t: number) => T, fits: (step: T) => boolean): T {
+  let low = 0.5;
+  while (low > 0 && !fits(stepBy(low))) low /= 2;
+  let high = low * 2;
+  for (let i = 0; i < 60; i++) {
+    const middle = low + (high - low) / 2;
+    if (fits(stepBy(middle))) low = middle;
+    else high = middle;
+  }
+  return stepBy(low);
+}
+
+/** Weights of log-weights. */
+export function weightsOf(logWeights: ArrayLike<number>): Float64Array {
+  return Float64Array.from(logWeights, Math.exp);
+}
+
+function indices(flags: readonly boolean[]): number[] {
+  return flags.flatMap((flag, k) => (flag ? [k] : []));
+}
