@@ -1,0 +1,21 @@
+/**
+ * pike-mixer: how many samples of each data source go into the next training batch, decided while training
+ * runs by PiKE (Li et al., NeurIPS 2025, arXiv 2502.06244).
+ */
+export type { BackendName } from './backends/backend.js';
+export { type StatisticsOptions, statistics } from './backends/measure.js';
+export type { BackendChoice } from './backends/select.js';
+export { Allocator, type AllocatorOptions, type AllocatorState } from './batching/allocation.js';
+export { type ErrorCode, PikeError } from './errors.js';
+export type { Dtype, Gradient, HalfTensor, HostGradient, HostTensor } from './gradients/gradient.js';
+export { type MeasureOptions, Mixer, type ObserveOptions, type UpdateOptions } from './mixer/mixer.js';
+export type { MixerOptions } from './mixer/options.js';
+export type { Miss, MissReason, MixerEvents, MixerWarning, UpdateReport } from './mixer/report.js';
+export type { MixerState } from './mixer/state.js';
+export { RunLog, type RunLogOptions } from './monitor/run-log.js';
+export { type ConceptualOptions, conceptual } from './rules/conceptual.js';
+export { type PikeOptions, pike } from './rules/pike.js';
+export type { Json, RuleContext, RuleOptions, RuleResult, RuleState, WeightRule } from './rules/rule.js';
+export { rules } from './rules/rules.js';
+export { type Conflict, conflict } from './statistics/conflict.js';
+export type { Statistics } from './statistics/statistics.js';

@@ -1,0 +1,149 @@
+/**
+ * One measurement in progress on the streaming path: which tasks have been seen, their losses, and the vectors
+ * behind them. It lives from the first `observe` to `update`; until then the mixer's state knows nothing of it.
+ */
+import type { Backend, MomentStream } from '../backends/backend.js';
+import { PikeError } from '../errors.js';
+import { assertSameLayout, type GradientLayout, type GradientView } from '../gradients/gradient.js';
+import type { Moments } from '../statistics/statistics.js';
+import { show } from '../validate.js';
+
+export interface Observation {
+  readonly task: number;
+  readonly gradient: GradientView;
+  readonly samples: number;
+  readonly loss: number | undefined;
+  readonly preconditioner: GradientView | null;
+}
+
+export class Measurement {
+  readonly #backend: Backend;
+  readonly #tasks: readonly string[];
+  readonly #inner: boolean;
+  readonly losses: LossAverage;
+  #stream: MomentStream | null = null;
+  #layout: GradientLayout | null = null;
+  #preconditioned = false;
+  #current = -1;
+  readonly #seen = new Set<number>();
+  observations = 0;
+  /** Time spent on it so far. */
+  milliseconds = 0;
+
+  constructor(backend: Backend, tasks: readonly string[], inner: boolean) {
+    this.#backend = backend;
+    this.#tasks = tasks;
+    this.#inner = inner;
+    this.losses = new LossAverage(tasks.length);
+  }
+
+  /** A rejected call leaves the measurement as it was. */
+  async add(observation: Observation, signal: AbortSignal | undefined): Promise<void> {
+    const { task, gradient, samples, loss, preconditioner } = observation;
+    this.#check(observation);
+    this.#stream ??= this.#backend.stream({
+      tasks: this.#tasks.length,
+      layout: gradient,
+      inner: this.#inner,
+    });
+    try {
+      await this.#stream.add(task, gradient, samples, preconditioner, signal);
+    } catch (error) {
+      if (this.observations === 0) this.dispose();
+      throw error;
+    }
+    const { dtypes, lengths, length } = gradient;
+    this.#layout ??= { dtypes, lengths, length };
+    this.#preconditioned = preconditioner !== null;
+    this.#current = task;
+    this.#seen.add(task);
+    this.observations++;
+    if (loss !== undefined) this.losses.add(task, loss, samples);
+  }
+
+  #check({ task, gradient, preconditioner }: Observation): void {
+    if (this.observations === 0) return;
+    assertSameLayout(gradient, this.#layout!, 'gradient', 'the first of this measurement');
+    if ((preconditioner !== null) !== this.#preconditioned)
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        'preconditioner must be given for every gradient of a measurement or for none: one metric measures them all.',
+      );
+    if (!this.#inner && task !== this.#current && this.#seen.has(task))
+      throw new PikeError(
+        'ERR_ORDER',
+        `Task '${this.#tasks[task]}' comes back after '${this.#tasks[this.#current]}'. With inner: false one vector serves ` +
+          'all tasks in turn, so each task must be observed in one go; or set inner: true, at K vectors.',
+      );
+  }
+
+  /** The sums so far; all zero when nothing was observed. */
+  async moments(signal: AbortSignal | undefined): Promise<Moments> {
+    if (this.#stream) return this.#stream.moments(signal);
+    const K = this.#tasks.length;
+    return {
+      microBatches: new Int32Array(K),
+      samples: new Float64Array(K),
+      deviation: new Float64Array(K),
+      meanNormSquared: new Float64Array(K),
+      meanInner: this.#inner ? new Float64Array(K * K) : null,
+      rowDeviation: null,
+      rowAlignment: null,
+    };
+  }
+
+  dispose(): void {
+    this.#stream?.dispose();
+    this.#stream = null;
+  }
+}
+
+/** Mean training loss per task, weighted by samples. */
+export class LossAverage {
+  readonly #sum: Float64Array;
+  readonly #samples: Float64Array;
+
+  constructor(tasks: number) {
+    this.#sum = new Float64Array(tasks);
+    this.#samples = new Float64Array(tasks);
+  }
+
+  add(task: number, loss: number, samples: number): void {
+    this.#sum[task] += loss * samples;
+    this.#samples[task] += samples;
+  }
+
+  /** NaN where no loss was given; null when none was given at all. */
+  means(): Float64Array | null {
+    if (this.#samples.every((n) => n === 0)) return null;
+    return this.#sum.map((sum, k) => sum / this.#samples[k]);
+  }
+
+  /** Whether the losses of a task were given and are not finite. */
+  isBroken(task: number): boolean {
+    return this.#samples[task] > 0 && !Number.isFinite(this.#sum[task]);
+  }
+}
+
+/** Losses of the batch path, shaped like `samples`. */
+export function checkLosses(losses: unknown, samples: readonly (readonly number[])[]): LossAverage {
+  const average = new LossAverage(samples.length);
+  if (losses === undefined) return average;
+  const shaped =
+    Array.isArray(losses) &&
+    losses.length === samples.length &&
+    losses.every((task, k) => Array.isArray(task) && task.length === samples[k].length);
+  if (!shaped)
+    throw new PikeError('ERR_SHAPE', `losses must be lists shaped like samples, but is ${show(losses)}.`);
+  for (let k = 0; k < samples.length; k++)
+    for (let i = 0; i < samples[k].length; i++) {
+      const loss: unknown = losses[k][i];
+      if (typeof loss !== 'number')
+        throw new PikeError(
+          'ERR_INVALID_OPTION',
+          `losses[${k}][${i}] must be a number, but is ${show(loss)}.`,
+        );
+      average.add(k, loss, samples[k][i]);
+    }
+  return average;
+}

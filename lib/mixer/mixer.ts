@@ -1,0 +1,441 @@
+/**
+ * The conductor: gradients → statistics → rule → counts of the next batch. It computes nothing itself; it keeps
+ * the order of calls, the state, and tells what happened.
+ *
+ * Calls are queued in call order. A rejected or aborted call changes nothing: every update is computed beside
+ * the state and takes its place in one synchronous step.
+ */
+import { EventEmitter } from 'node:events';
+import type { Backend } from '../backends/backend.js';
+import { checkPreconditioner, checkRows, tooFewMicroBatches } from '../backends/measure.js';
+import { selectBackend } from '../backends/select.js';
+import { Allocator } from '../batching/allocation.js';
+import { PikeError } from '../errors.js';
+import { type Gradient, viewGradient } from '../gradients/gradient.js';
+import { decodeLogWeights, type RuleState } from '../rules/rule.js';
+import { weightsOf } from '../rules/simplex.js';
+import { initSmoothing, type SmoothingState } from '../statistics/smoothing.js';
+import type { Moments } from '../statistics/statistics.js';
+import {
+  refuseUnknown,
+  requirePositiveInteger,
+  requirePositiveNumber,
+  show,
+  throwIfAborted,
+} from '../validate.js';
+import { checkLosses, type LossAverage, Measurement } from './measurement.js';
+import { type MixerOptions, type ResolvedOptions, resolveOptions } from './options.js';
+import type { MixerEvents, MixerWarning, UpdateReport } from './report.js';
+import {
+  checkSmoothing,
+  checkState,
+  encodeOptions,
+  type MixerState,
+  restoredOptions,
+  STATE_FORMAT,
+  STATE_VERSION,
+  type StateOrigin,
+} from './state.js';
+import { type ComputedUpdate, computeUpdate } from './update.js';
+
+export interface ObserveOptions {
+  /** Samples that the gradient is the mean over. */
+  samples: number;
+  /** Their mean training loss: for rules that need it and for the log. */
+  loss?: number;
+  /** Diagonal D of the metric, the same in the whole measurement: products become sum_i a_i D_i b_i. */
+  preconditioner?: Gradient;
+  signal?: AbortSignal;
+}
+
+export interface UpdateOptions {
+  /** η of this step, where it changes while training. */
+  learningRate?: number;
+  signal?: AbortSignal;
+}
+
+export interface MeasureOptions extends UpdateOptions {
+  /** `samples[k][i]`: samples in micro-batch i of task k. */
+  samples: readonly (readonly number[])[];
+  /** Mean training losses, shaped like `samples`. */
+  losses?: readonly (readonly number[])[];
+  /** Diagonal D of the metric: products become sum_i a_i D_i b_i. */
+  preconditioner?: Gradient;
+}
+
+export class Mixer extends EventEmitter<MixerEvents> {
+  /** Names of the K tasks. */
+  readonly tasks: readonly string[];
+  /** m: micro-batches to measure per task. */
+  readonly microBatches: number;
+  /** s: samples per measured micro-batch. */
+  readonly microBatchSize: number;
+  readonly #options: ResolvedOptions;
+  readonly #backend: Backend;
+  #allocator: Allocator;
+  #rule: RuleState;
+  #smoothing: SmoothingState;
+  #lossWeights: Float64Array;
+  #step = 0;
+  #pending: number[] = [0];
+  #passedOver = 0;
+  #measurement: Measurement | null = null;
+  /** Updates called and not yet settled. */
+  #updating = 0;
+  #tail: Promise<void> = Promise.resolve();
+  #disposed = false;
+
+  /** @throws PikeError `ERR_INVALID_OPTION`, `ERR_SHAPE`, `ERR_TOO_FEW_MICROBATCHES`, `ERR_NO_BACKEND` */
+  constructor(options: MixerOptions) {
+    super();
+    this.#options = resolveOptions(options);
+    const { tasks, batchSize, minPerTask, inner, rule } = this.#options;
+    const { backend, fallback } = selectBackend(this.#options.backend, this.#options);
+    this.#backend = backend;
+    this.tasks = tasks;
+    this.microBatches = this.#options.microBatches;
+    this.microBatchSize = this.#options.microBatchSize;
+    this.#allocator = new Allocator({ batchSize, tasks: tasks.length, minPerTask });
+    this.#rule = rule.init(tasks.length, this.#options);
+    decodeLogWeights(this.#rule.logWeights, tasks.length);
+    this.#smoothing = initSmoothing(tasks.length, inner);
+    this.#lossWeights = new Float64Array(tasks.length).fill(1);
+    if (fallback) this.#warnLater('WARN_BACKEND_FALLBACK', fallback);
+  }
+
+  /** A copy of the current weights, length K, summing to 1. */
+  get weights(): Float64Array {
+    return weightsOf(decodeLogWeights(this.#rule.logWeights, this.tasks.length));
+  }
+
+  /** A copy of the factors for the tasks' losses in the training step, length K; all 1 for rules without. */
+  get lossWeights(): Float64Array {
+    return this.#lossWeights.slice();
+  }
+
+  /** Batches drawn so far. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Whether it is time to measure: until `update`, or until the second `next` after it became true. */
+  get due(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  /** b: samples per training batch. */
+  get batchSize(): number {
+    return this.#options.batchSize;
+  }
+
+  /** Where statistics are computed, and why there. */
+  get backend(): { name: string; instructionSet?: string; device?: string; reason: string } {
+    const { name, instructionSet, device, reason } = this.#backend;
+    return {
+      name,
+      ...(instructionSet === undefined ? {} : { instructionSet }),
+      ...(device === undefined ? {} : { device }),
+      reason,
+    };
+  }
+
+  /**
+   * Draws the next batch: K sample counts that sum to the batch size. Advances the step. During an update that
+   * has not settled yet, the old weights hold.
+   */
+  next(): Int32Array {
+    this.#assertAlive();
+    const counts = this.#allocator.next(this.weights);
+    this.#step++;
+    const passed = this.#pending.filter((moment) => this.#step - moment >= 2).length;
+    if (passed > 0) {
+      this.#pending.splice(0, passed);
+      this.#passedOver += passed;
+      this.#discardMeasurement();
+    }
+    if (this.#step % this.#options.updateInterval === 0) this.#pending.push(this.#step);
+    return counts;
+  }
+
+  /**
+   * Takes one micro-batch gradient into the current measurement.
+   *
+   * @param task its name
+   * @param gradient d elements: the gradient of the mean loss over `samples` samples of this task, unscaled and
+   *   unclipped, at parameters that stand still during one measurement. A gradient that is not finite makes
+   *   the task a miss of this update. The memory is the caller's again when the promise settles.
+   * @throws PikeError `ERR_INVALID_OPTION`, `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DETACHED`, `ERR_MEMORY`,
+   *   `ERR_ORDER` when, without inner products, a task comes back after another one; or the signal's reason
+   */
+  async observe(task: string, gradient: Gradient, options: ObserveOptions): Promise<void> {
+    this.#assertAlive();
+    const k = this.tasks.indexOf(task);
+    if (k < 0)
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `There is no task ${show(task)}. The tasks are ${this.tasks.join(', ')}.`,
+      );
+    refuseUnknown('observe', options ?? {}, ['samples', 'loss', 'preconditioner', 'signal']);
+    const samples = requirePositiveInteger('samples', options?.samples);
+    const { loss, signal } = options;
+    if (loss !== undefined && typeof loss !== 'number')
+      throw new PikeError('ERR_INVALID_OPTION', `loss must be a number, but is ${show(loss)}.`);
+    const view = viewGradient(gradient, 'gradient');
+    const preconditioner = checkPreconditioner(options.preconditioner, view, 'gradient');
+    await this.#inTurn(signal, async () => {
+      const measurement = this.#measurement ?? this.#newMeasurement();
+      this.#measurement = measurement;
+      const started = performance.now();
+      await measurement.add({ task: k, gradient: view, samples, loss, preconditioner }, signal);
+      measurement.milliseconds += performance.now() - started;
+    });
+  }
+
+  /**
+   * Ends the measurement that `observe` built up and moves the weights by the rule. Tasks with fewer than two
+   * micro-batches or with non-finite values are reported as missed; with no task measured, nothing changes.
+   *
+   * @throws PikeError `ERR_MEMORY`, or what a rule throws; or the signal's reason. Nothing has changed then.
+   */
+  async update(options: UpdateOptions = {}): Promise<UpdateReport> {
+    this.#assertAlive();
+    refuseUnknown('update', options, ['learningRate', 'signal']);
+    checkLearningRate(options.learningRate);
+    return await this.#serve(options.signal, async () => {
+      const measurement = this.#measurement ?? this.#newMeasurement();
+      const started = performance.now();
+      const moments = await measurement.moments(options.signal);
+      const next = this.#computeUpdate(moments, measurement.losses, options.learningRate);
+      this.#measurement = null;
+      measurement.dispose();
+      return this.#commit(next, measurement.milliseconds + performance.now() - started);
+    });
+  }
+
+  /**
+   * `observe` and `update` in one call, for gradients that are all there at once: read in one pass.
+   *
+   * @param rows `rows[k][i]`: gradient of micro-batch i of task k, d elements each; a task with fewer than two is
+   *   a miss
+   * @throws PikeError as `observe` and `update`; `ERR_TOO_FEW_MICROBATCHES` when no task has two micro-batches,
+   *   `ERR_ORDER` while a measurement begun by `observe` is open
+   */
+  async measure(rows: readonly (readonly Gradient[])[], options: MeasureOptions): Promise<UpdateReport> {
+    this.#assertAlive();
+    refuseUnknown('measure', options ?? {}, [
+      'samples',
+      'losses',
+      'preconditioner',
+      'learningRate',
+      'signal',
+    ]);
+    const checked = checkRows(rows, options?.samples, options?.preconditioner);
+    if (checked.rows.length !== this.tasks.length)
+      throw new PikeError(
+        'ERR_SHAPE',
+        `rows has ${checked.rows.length} tasks, but this mixer has ${this.tasks.length}: ${this.tasks.join(', ')}.`,
+      );
+    if (checked.rows.every((task) => task.length < 2)) throw tooFewMicroBatches('No task has two');
+    const losses = checkLosses(options.losses, checked.samples);
+    checkLearningRate(options.learningRate);
+    return await this.#serve(options.signal, async () => {
+      if (this.#measurement?.observations)
+        throw new PikeError(
+          'ERR_ORDER',
+          'measure was called while a measurement begun by observe is open; call update first.',
+        );
+      const started = performance.now();
+      const { inner } = this.#options;
+      const moments = await this.#backend.moments({
+        ...checked,
+        inner,
+        rowScalars: false,
+        signal: options.signal,
+      });
+      const next = this.#computeUpdate(moments, losses, options.learningRate);
+      return this.#commit(next, performance.now() - started);
+    });
+  }
+
+  /**
+   * Everything needed to go on in another process, as plain JSON. Between the first `observe` and the end of
+   * `update` it is the state before that measurement, which then starts anew.
+   */
+  state(): MixerState {
+    const measuring = this.#updating > 0 || (this.#measurement?.observations ?? 0) > 0;
+    return {
+      format: STATE_FORMAT,
+      version: STATE_VERSION,
+      origin: this.#origin(),
+      options: encodeOptions(this.#options),
+      step: this.#step,
+      pending: measuring ? [this.#step] : [...this.#pending],
+      passedOver: this.#passedOver,
+      lossWeights: Array.from(this.#lossWeights),
+      rule: structuredClone(this.#rule),
+      smoothing: structuredClone(this.#smoothing),
+      allocator: this.#allocator.state(),
+    };
+  }
+
+  /**
+   * A mixer that goes on where `state` was taken. Bit for bit so on the same backend, instruction set and Node
+   * version; otherwise it warns.
+   *
+   * @param state what `state()` returned, also after a trip through JSON
+   * @param overrides options to change on the way, such as `backend`; not the tasks nor the rule
+   * @throws PikeError `ERR_STATE` when the state is of another version or shape, or damaged; as the constructor
+   */
+  static restore(state: MixerState, overrides: Partial<MixerOptions> = {}): Mixer {
+    const saved = checkState(state);
+    const mixer = new Mixer(restoredOptions(saved, overrides));
+    const { tasks, batchSize, minPerTask, inner } = mixer.#options;
+    mixer.#smoothing = checkSmoothing(saved.smoothing, tasks.length, inner);
+    mixer.#allocator = Allocator.restore({ ...saved.allocator, batchSize, tasks: tasks.length, minPerTask });
+    mixer.#rule = structuredClone(saved.rule);
+    mixer.#lossWeights = Float64Array.from(saved.lossWeights);
+    mixer.#step = saved.step;
+    mixer.#pending = [...saved.pending];
+    mixer.#passedOver = saved.passedOver;
+    const origin = mixer.#origin();
+    const changed = (Object.keys(origin) as (keyof StateOrigin)[])
+      .filter((key) => origin[key] !== saved.origin[key])
+      .map((key) => `${key} was ${saved.origin[key]} and is ${origin[key]}`);
+    if (changed.length > 0)
+      mixer.#warnLater(
+        'WARN_RESUME_NOT_EXACT',
+        `The run goes on, but not bit for bit: ${changed.join('; ')}.`,
+      );
+    return mixer;
+  }
+
+  /** Frees native memory once the calls in flight are done; every later call is refused. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    void this.#tail.then(() => this.#measurement?.dispose());
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Runs `work` after all calls before it. Awaiting all the way keeps the caller's line in the stack of an error. */
+  async #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const before = this.#tail;
+    let done!: () => void;
+    this.#tail = new Promise((resolve) => {
+      done = resolve;
+    });
+    try {
+      await before;
+      throwIfAborted(signal);
+      return await work();
+    } finally {
+      done();
+    }
+  }
+
+  /** A call that serves a pending measurement: `due` goes out with the call, and comes back if it fails. */
+  async #serve(signal: AbortSignal | undefined, work: () => Promise<UpdateReport>): Promise<UpdateReport> {
+    const moment = this.#pending.shift();
+    this.#updating++;
+    try {
+      return await this.#inTurn(signal, work);
+    } catch (error) {
+      if (moment !== undefined) this.#pending.unshift(moment);
+      throw error;
+    } finally {
+      this.#updating--;
+    }
+  }
+
+  /** Puts a computed update in place and tells of it. Nothing in here can fail. */
+  #commit(next: ComputedUpdate, milliseconds: number): UpdateReport {
+    this.#smoothing = next.smoothing;
+    this.#rule = next.rule;
+    this.#lossWeights = next.lossWeights;
+    this.#passedOver = 0;
+    const report: UpdateReport = { ...next.report, seconds: milliseconds / 1000 };
+    const { step, missed } = report;
+    for (const miss of missed) this.#tell('skip', { step, ...miss });
+    if (missed.length === this.tasks.length) {
+      const reasons = missed.map(({ task, reason }) => `${task}: ${reason}`).join('; ');
+      this.#warn(
+        'WARN_NOTHING_MEASURED',
+        `No task could be measured at step ${step}, so the weights stay (${reasons}).`,
+      );
+    }
+    this.#tell('update', report);
+    return report;
+  }
+
+  #computeUpdate(moments: Moments, losses: LossAverage, learningRate: number | undefined): ComputedUpdate {
+    return computeUpdate(
+      {
+        options: this.#options,
+        step: this.#step,
+        passedOver: this.#passedOver,
+        rule: this.#rule,
+        smoothing: this.#smoothing,
+        lossWeights: this.#lossWeights,
+      },
+      moments,
+      losses,
+      learningRate,
+    );
+  }
+
+  #newMeasurement(): Measurement {
+    return new Measurement(this.#backend, this.tasks, this.#options.inner);
+  }
+
+  /** Gradients of parameters that have since moved on must not meet those of the next measurement. */
+  #discardMeasurement(): void {
+    void this.#inTurn(undefined, async () => {
+      const measurement = this.#measurement;
+      if (!measurement) return;
+      this.#measurement = null;
+      measurement.dispose();
+      if (measurement.observations > 0)
+        this.#warn(
+          'WARN_MEASUREMENT_DISCARDED',
+          `A measurement of ${measurement.observations} micro-batches was never ended by update and was discarded.`,
+        );
+    });
+  }
+
+  #origin(): StateOrigin {
+    const { name, instructionSet = '' } = this.#backend;
+    return { backend: name, instructionSet, node: process.version };
+  }
+
+  #assertAlive(): void {
+    if (this.#disposed) throw new PikeError('ERR_DISPOSED', 'This mixer was disposed.');
+  }
+
+  #warn(code: MixerWarning['code'], message: string): void {
+    if (this.listenerCount('warning') > 0) this.#tell('warning', { code, message, step: this.#step });
+    else process.emitWarning(message, { type: 'PikeMixerWarning', code });
+  }
+
+  /** An error in a listener is the listener's: it must not look like a failed call of ours. */
+  #tell<E extends keyof MixerEvents>(event: E, payload: MixerEvents[E][0]): void {
+    try {
+      (this as EventEmitter).emit(event, payload);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  /** A warning from a constructor waits until its caller had the chance to listen. */
+  #warnLater(code: MixerWarning['code'], message: string): void {
+    queueMicrotask(() => this.#warn(code, message));
+  }
+}
+
+function checkLearningRate(learningRate: unknown): void {
+  if (learningRate !== undefined) requirePositiveNumber('learningRate', learningRate);
+}

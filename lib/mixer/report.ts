@@ -1,0 +1,63 @@
+/** What a Mixer tells about each update, and what it warns of. */
+import type { Conflict } from '../statistics/conflict.js';
+import type { Statistics } from '../statistics/statistics.js';
+
+export type MissReason =
+  | 'not measured'
+  | 'fewer than two micro-batches'
+  | 'non-finite gradient'
+  | 'non-finite loss';
+
+export interface Miss {
+  readonly task: string;
+  readonly reason: MissReason;
+}
+
+export interface UpdateReport {
+  /** Step of the mixer at this update. */
+  readonly step: number;
+  /** Weights after the update, length K. */
+  readonly weights: Float64Array;
+  /** Weights before it. */
+  readonly previous: Float64Array;
+  /** Factors for the tasks' losses in the training step; all 1 for rules without loss weights. */
+  readonly lossWeights: Float64Array;
+  /** This measurement alone, unbiased and not clipped; NaN for tasks that were missed. */
+  readonly statistics: Statistics;
+  /** What the rule acted on: averages over updates, clipped if `clipNorms`; NaN for tasks never measured. */
+  readonly smoothed: Statistics;
+  /** From the smoothed inner products; null when they are not measured. */
+  readonly conflict: Conflict | null;
+  /** Mean training losses of this measurement, NaN where unknown; null when none were given. */
+  readonly losses: Float64Array | null;
+  /** Tasks without a usable measurement this time. */
+  readonly missed: readonly Miss[];
+  /** Tasks whose smoothed N was negative and taken as 0. */
+  readonly clipped: readonly string[];
+  /** Tasks that stand on `minWeight`. */
+  readonly floored: readonly string[];
+  /** Whether `maxLogStep` shortened this update. */
+  readonly limited: boolean;
+  /** Times that `due` came and went without an update since the last report. */
+  readonly passedOver: number;
+  /** Time spent in this measurement and update, in seconds: what mixing cost beside the gradients themselves. */
+  readonly seconds: number;
+}
+
+export interface MixerWarning {
+  readonly code:
+    | 'WARN_BACKEND_FALLBACK'
+    | 'WARN_RESUME_NOT_EXACT'
+    | 'WARN_NOTHING_MEASURED'
+    | 'WARN_MEASUREMENT_DISCARDED';
+  readonly message: string;
+  readonly step: number;
+}
+
+export interface MixerEvents {
+  /** After every update, before its promise resolves. */
+  update: [report: UpdateReport];
+  /** A task's measurement was missed. */
+  skip: [miss: Miss & { readonly step: number }];
+  warning: [warning: MixerWarning];
+}

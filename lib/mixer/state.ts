@@ -1,0 +1,157 @@
+/**
+ * Everything a Mixer needs to go on in another process, as plain JSON. A state of another version or shape is
+ * refused as a whole, never half-loaded.
+ */
+import type { AllocatorState } from '../batching/allocation.js';
+import { PikeError } from '../errors.js';
+import { decodeLogWeights, type RuleState } from '../rules/rule.js';
+import type { Average, SmoothingState } from '../statistics/smoothing.js';
+import { show } from '../validate.js';
+import { type MixerOptions, type ResolvedOptions, resolveOptions } from './options.js';
+
+export const STATE_FORMAT = 'pike-mixer state';
+export const STATE_VERSION = 1;
+
+/** Options as JSON: the rule by its name, Infinity as a string, what is undefined left out. */
+export type OptionsState = Omit<MixerOptions, 'rule' | 'maxLogStep' | 'tasks'> & {
+  tasks: string[];
+  rule: string;
+  maxLogStep: number | 'Infinity';
+};
+
+/** What made a state: on another backend or Node version a run goes on, but not bit for bit. */
+export interface StateOrigin {
+  backend: string;
+  instructionSet: string;
+  node: string;
+}
+
+export interface MixerState {
+  format: typeof STATE_FORMAT;
+  version: typeof STATE_VERSION;
+  origin: StateOrigin;
+  options: OptionsState;
+  step: number;
+  /** Steps at which `due` became true and that no update has served yet. */
+  pending: number[];
+  /** Times passed over since the last report. */
+  passedOver: number;
+  lossWeights: number[];
+  rule: RuleState;
+  smoothing: SmoothingState;
+  allocator: AllocatorState;
+}
+
+export function encodeOptions(options: ResolvedOptions): OptionsState {
+  const { rule, maxLogStep, ...rest } = options;
+  const plain = {
+    ...rest,
+    tasks: [...options.tasks],
+    initialWeights: [...options.initialWeights],
+    rule: rule.name,
+    maxLogStep: maxLogStep === Infinity ? ('Infinity' as const) : maxLogStep,
+  };
+  // JSON leaves undefined out, and a state must equal its own JSON.
+  return JSON.parse(JSON.stringify(plain)) as OptionsState;
+}
+
+/** The options to build a mixer from, with the caller's overrides. */
+export function restoredOptions(state: MixerState, overrides: Partial<MixerOptions>): MixerOptions {
+  const { options } = state;
+  const { maxLogStep } = options;
+  if (overrides.tasks !== undefined && JSON.stringify(overrides.tasks) !== JSON.stringify(options.tasks))
+    throw new PikeError(
+      'ERR_STATE',
+      `This state is of tasks ${options.tasks.join(', ')}; they cannot be replaced.`,
+    );
+  const name = typeof overrides.rule === 'object' ? overrides.rule?.name : overrides.rule;
+  if (name !== undefined && name !== options.rule)
+    throw new PikeError(
+      'ERR_STATE',
+      `This state is of rule '${options.rule}', which '${name}' cannot go on from.`,
+    );
+  const saved = {
+    ...options,
+    maxLogStep: maxLogStep === 'Infinity' ? Infinity : maxLogStep,
+    ...(overrides.rule === undefined ? {} : { rule: overrides.rule }),
+  };
+  try {
+    resolveOptions(saved);
+  } catch (cause) {
+    throw new PikeError(
+      'ERR_STATE',
+      `The options of this state cannot be used: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
+  }
+  return { ...saved, ...overrides };
+}
+
+/** @throws PikeError `ERR_STATE` when this is not a state that this version wrote */
+export function checkState(state: unknown): MixerState {
+  const given = state as Partial<MixerState> | null;
+  if (typeof given !== 'object' || given === null || given.format !== STATE_FORMAT)
+    throw new PikeError('ERR_STATE', `This is no state of a Mixer: ${show(state)}.`);
+  if (given.version !== STATE_VERSION)
+    throw new PikeError(
+      'ERR_STATE',
+      `This state is of version ${show(given.version)}, but this release reads version ${STATE_VERSION}.`,
+    );
+  for (const key of ['origin', 'options', 'rule', 'smoothing', 'allocator'] as const)
+    if (typeof given[key] !== 'object' || given[key] === null)
+      throw new PikeError('ERR_STATE', `${key} of a state must be an object, but is ${show(given[key])}.`);
+  const K = given.options?.tasks?.length ?? 0;
+  checkCount('step', given.step);
+  checkCount('passedOver', given.passedOver);
+  if (!Array.isArray(given.pending)) throw badList('pending', given.pending);
+  for (const moment of given.pending) checkCount('pending', moment);
+  checkNumbers('lossWeights', given.lossWeights, K);
+  decodeLogWeights(given.rule?.logWeights, K);
+  assertPlain('rule', given.rule);
+  return given as MixerState;
+}
+
+/** Checks the averages against the options that they are to go on with. */
+export function checkSmoothing(smoothing: SmoothingState, tasks: number, inner: boolean): SmoothingState {
+  checkAverage('smoothing.normSquared', smoothing.normSquared, tasks);
+  checkAverage('smoothing.variance', smoothing.variance, tasks);
+  checkAverage('smoothing.inner', smoothing.inner, inner ? (tasks * (tasks - 1)) / 2 : 0);
+  return structuredClone(smoothing);
+}
+
+function checkAverage(name: string, average: Average | undefined, length: number): void {
+  for (const key of ['numerator', 'denominator', 'estimate'] as const)
+    checkNumbers(`${name}.${key}`, average?.[key], length);
+  const known: unknown = average?.known;
+  if (!Array.isArray(known) || known.length !== length || !known.every((x) => typeof x === 'boolean'))
+    throw badList(`${name}.known`, known);
+}
+
+function checkNumbers(name: string, list: unknown, length: number): void {
+  if (!Array.isArray(list) || list.length !== length) throw badList(name, list);
+  for (const x of list)
+    if (typeof x !== 'number' || !Number.isFinite(x))
+      throw new PikeError('ERR_STATE', `${name} of a state must hold finite numbers, not ${show(x)}.`);
+}
+
+function checkCount(name: string, value: unknown): void {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new PikeError('ERR_STATE', `${name} of a state must be an integer >= 0, but is ${show(value)}.`);
+}
+
+/** null is what JSON makes of NaN: a rule's state that holds either is damaged. */
+function assertPlain(name: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null) {
+    for (const [key, inside] of Object.entries(value)) assertPlain(`${name}.${key}`, inside);
+  } else if (value === null || value === undefined || (typeof value === 'number' && !Number.isFinite(value)))
+    throw new PikeError('ERR_STATE', `${name} of a state must not be ${show(value)}.`);
+}
+
+function badList(name: string, value: unknown): PikeError {
+  return new PikeError(
+    'ERR_STATE',
+    `${name} of a state is ${show(value)}, which does not fit its tasks and options.`,
+  );
+}

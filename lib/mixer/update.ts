@@ -1,0 +1,128 @@
+/**
+ * One update of the weights, from measured sums to the next state, as a pure function: the Mixer puts the result
+ * in place in one synchronous step, or not at all.
+ */
+import { PikeError } from '../errors.js';
+import { decodeLogWeights, type RuleState } from '../rules/rule.js';
+import { weightsOf } from '../rules/simplex.js';
+import { conflict } from '../statistics/conflict.js';
+import { estimate } from '../statistics/estimators.js';
+import { type SmoothingState, smooth, smoothedStatistics } from '../statistics/smoothing.js';
+import type { Moments, Statistics } from '../statistics/statistics.js';
+import type { LossAverage } from './measurement.js';
+import type { ResolvedOptions } from './options.js';
+import type { Miss, MissReason, UpdateReport } from './report.js';
+
+/** What an update starts from. It is left as it is. */
+export interface UpdateInput {
+  readonly options: ResolvedOptions;
+  readonly step: number;
+  readonly passedOver: number;
+  readonly rule: RuleState;
+  readonly smoothing: SmoothingState;
+  readonly lossWeights: Float64Array;
+}
+
+/** What stands after it. */
+export interface ComputedUpdate {
+  readonly rule: RuleState;
+  readonly smoothing: SmoothingState;
+  readonly lossWeights: Float64Array;
+  readonly report: Omit<UpdateReport, 'seconds'>;
+}
+
+/** @throws PikeError `ERR_INVALID_OPTION` when the rule needs losses and there are none, or what the rule throws */
+export function computeUpdate(
+  input: UpdateInput,
+  moments: Moments,
+  lossAverage: LossAverage,
+  learningRate: number | undefined,
+): ComputedUpdate {
+  const { options, step, passedOver } = input;
+  const { tasks, rule } = options;
+  const K = tasks.length;
+  const estimates = estimate(moments);
+  const missed = missesOf(tasks, estimates, lossAverage);
+  const raw = withoutMissed(
+    estimates,
+    missed.map((miss) => tasks.indexOf(miss.task)),
+  );
+  const losses = lossAverage.means();
+  const measured = missed.length < K;
+  if (measured && rule.needs.losses && !losses)
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `rule '${rule.name}' needs the tasks' losses; give loss to observe, or losses to measure.`,
+    );
+
+  const smoothing = measured ? smooth(input.smoothing, options.smoothing, raw) : input.smoothing;
+  const { statistics: smoothed, clipped } = smoothedStatistics(smoothing, raw, options.clipNorms);
+  const context = {
+    step,
+    losses,
+    options: learningRate === undefined ? options : { ...options, learningRate },
+  };
+  const result = measured
+    ? rule.update(structuredClone(input.rule), smoothed, context)
+    : { state: input.rule, lossWeights: input.lossWeights };
+  const weights = weightsOf(decodeLogWeights(result.state.logWeights, K));
+  const lossWeights = checkLossWeights(result.lossWeights, rule.name, K);
+  const names = (indices: readonly number[] = []) => indices.map((k) => tasks[k]);
+  return {
+    rule: result.state,
+    smoothing,
+    lossWeights,
+    report: {
+      step,
+      weights,
+      previous: weightsOf(decodeLogWeights(input.rule.logWeights, K)),
+      lossWeights: lossWeights.slice(),
+      statistics: raw,
+      smoothed,
+      conflict: conflict(smoothed, { weights }),
+      losses,
+      missed,
+      clipped: names(clipped),
+      floored: names(result.floored),
+      limited: result.limited ?? false,
+      passedOver,
+    },
+  };
+}
+
+function missesOf(tasks: readonly string[], estimates: Statistics, losses: LossAverage): Miss[] {
+  const reasonFor = (k: number): MissReason | null => {
+    if (estimates.microBatches[k] === 0) return 'not measured';
+    if (estimates.microBatches[k] < 2) return 'fewer than two micro-batches';
+    if (Number.isNaN(estimates.normSquared[k])) return 'non-finite gradient';
+    return losses.isBroken(k) ? 'non-finite loss' : null;
+  };
+  return tasks.flatMap((task, k) => {
+    const reason = reasonFor(k);
+    return reason ? [{ task, reason }] : [];
+  });
+}
+
+/** The same statistics with NaN for everything that involves a missed task. */
+function withoutMissed(statistics: Statistics, missed: readonly number[]): Statistics {
+  const { tasks } = statistics;
+  const normSquared = statistics.normSquared.slice();
+  const variance = statistics.variance.slice();
+  const inner = statistics.inner?.slice() ?? null;
+  for (const k of missed) {
+    normSquared[k] = variance[k] = Number.NaN;
+    for (let j = 0; inner && j < tasks; j++) inner[j * tasks + k] = inner[k * tasks + j] = Number.NaN;
+  }
+  return { ...statistics, normSquared, variance, inner };
+}
+
+function checkLossWeights(given: ArrayLike<number> | undefined, rule: string, tasks: number): Float64Array {
+  if (given === undefined) return new Float64Array(tasks).fill(1);
+  const usable = given.length === tasks && Array.from(given).every((y) => Number.isFinite(y) && y >= 0);
+  if (!usable)
+    throw new PikeError(
+      'ERR_STATE',
+      `rule '${rule}' returned loss weights that are not ${tasks} finite numbers >= 0.`,
+    );
+  return Float64Array.from(given);
+}
