@@ -1,0 +1,294 @@
+/**
+ * TensorFlow.js: batches by the mixer's counts, per-task gradients from `tf.variableGrads`, and Adam's metric.
+ *
+ * `tf` is handed in, never imported: a second copy of TensorFlow.js would have an engine, variables and a
+ * backend of its own. Nothing here leaks tensors: what a function makes, it disposes.
+ */
+import type * as tfjs from '@tensorflow/tfjs';
+import { PikeError } from '../errors.js';
+import type { Mixer } from '../mixer/mixer.js';
+import type { UpdateReport } from '../mixer/report.js';
+import { show } from '../validate.js';
+
+type Tf = typeof tfjs;
+
+/** A batch as the user's functions know it: any object; tensors among its values are disposed after use. */
+export type Batch = object;
+
+/** Draws a batch with `counts[k]` samples of task k, tasks in order. */
+export type DrawBatch<B extends Batch> = (counts: Int32Array) => B | Promise<B>;
+
+/** Mean loss of a batch over its samples, as a scalar tensor on which gradients can be taken. */
+export type BatchLoss<B extends Batch> = (batch: B) => tfjs.Scalar;
+
+/** What `fitDataset` takes. */
+export type LabeledBatch = { xs: tfjs.Tensor; ys: tfjs.Tensor };
+
+/**
+ * Joins one source per task into a `DrawBatch`: each returns `n` samples, joined along the first axis.
+ *
+ * @param sources by task; `n` >= 1
+ * @throws PikeError `ERR_INVALID_OPTION` when a task has no source
+ */
+export function drawFrom(
+  tf: Tf,
+  mixer: Mixer,
+  sources: Readonly<Record<string, (n: number) => LabeledBatch | Promise<LabeledBatch>>>,
+): DrawBatch<LabeledBatch> {
+  const ordered = mixer.tasks.map((task) => {
+    if (typeof sources[task] === 'function') return sources[task];
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `sources['${task}'] must be a function that returns samples, but is ${show(sources[task])}.`,
+    );
+  });
+  return async (counts) => {
+    const parts: LabeledBatch[] = [];
+    for (const [k, source] of ordered.entries()) if (counts[k] > 0) parts.push(await source(counts[k]));
+    if (parts.length === 1) return parts[0];
+    const joined = {
+      xs: tf.concat(parts.map((part) => part.xs)),
+      ys: tf.concat(parts.map((part) => part.ys)),
+    };
+    for (const part of parts) disposeBatch(tf, part);
+    return joined;
+  };
+}
+
+/**
+ * A dataset of mixed batches for `model.fitDataset`. Each batch takes the mixer one step on, so a change of
+ * weights acts on the very next one: do not put `shuffle` or `prefetch` behind it, which would delay it.
+ *
+ * @param options.batches batches per pass through the dataset (an epoch); without end when left out
+ */
+export function mixedDataset<B extends Batch>(
+  tf: Tf,
+  mixer: Mixer,
+  options: { draw: DrawBatch<B>; batches?: number },
+): tfjs.data.Dataset<tfjs.TensorContainer> {
+  const { draw, batches = Infinity } = options;
+  async function* mixed() {
+    for (let i = 0; i < batches; i++) yield (await draw(mixer.next())) as unknown as tfjs.TensorContainer;
+  }
+  // tf.data's types know of plain generators only; it runs asynchronous ones.
+  return tf.data.generator(mixed as unknown as () => Generator<tfjs.TensorContainer>);
+}
+
+export interface GradientOptions<B extends Batch> {
+  draw: DrawBatch<B>;
+  loss: BatchLoss<B>;
+  /** The model's trainable variables. */
+  variables: tfjs.Variable[];
+  /** When it is Adam, gradients are measured in its metric, from its second step on; otherwise in the plain one. */
+  optimizer?: tfjs.Optimizer;
+}
+
+/**
+ * A probe: draws `mixer.microBatches` micro-batches of every task, measures their gradients and updates the
+ * weights. It costs samples and passes of its own; `createTrainer` measures on the training batch instead.
+ */
+export function createProbe<B extends Batch>(
+  tf: Tf,
+  mixer: Mixer,
+  options: GradientOptions<B>,
+): () => Promise<UpdateReport> {
+  return async () => {
+    const metric = await metricOf(options);
+    for (const k of mixer.tasks.keys())
+      for (let i = 0; i < mixer.microBatches; i++) {
+        const pass = await gradientsOf(tf, options, onlyTask(mixer, k, mixer.microBatchSize));
+        tf.dispose(pass.gradients);
+        await observe(mixer, k, mixer.microBatchSize, pass, metric);
+      }
+    return mixer.update();
+  };
+}
+
+/**
+ * A callback for `model.fit` and `model.fitDataset`: probes when the mixer is due, and puts the weights into
+ * the history as `weight_<task>`.
+ */
+export function mixerCallback(mixer: Mixer, probe: () => Promise<unknown>): tfjs.CustomCallbackArgs {
+  return {
+    onBatchBegin: async () => {
+      if (mixer.due) await probe();
+    },
+    onEpochEnd: async (_epoch, logs) => {
+      const { weights } = mixer;
+      if (logs) for (const [k, task] of mixer.tasks.entries()) logs[`weight_${task}`] = weights[k];
+    },
+  };
+}
+
+export interface TrainStep {
+  /** Samples of every task in this batch, length K. */
+  readonly counts: Int32Array;
+  /** Mean loss of the batch. */
+  readonly loss: number;
+  /** What the mixer did, when this step was a measuring one. */
+  readonly report: UpdateReport | null;
+}
+
+/**
+ * A training loop that measures on the training batches themselves: when the mixer is due, the batch is taken
+ * in task-pure micro-batches, whose gradients are measured and together make the step. No sample is spent on
+ * measuring; such a step costs more passes, each over fewer samples.
+ *
+ * @returns a function that takes one step: draws a batch, moves the variables, and updates the weights if due
+ */
+export function createTrainer<B extends Batch>(
+  tf: Tf,
+  mixer: Mixer,
+  options: GradientOptions<B> & { optimizer: tfjs.Optimizer },
+): () => Promise<TrainStep> {
+  const { optimizer, variables, draw, loss } = options;
+
+  async function plainStep(counts: Int32Array): Promise<number> {
+    const batch = await draw(counts);
+    const value = optimizer.minimize(() => loss(batch), true, variables)!;
+    const [mean] = await value.data();
+    value.dispose();
+    disposeBatch(tf, batch);
+    return mean;
+  }
+
+  /** The same step by the sum over tasks of y_k b_k/b times the gradient of task k. */
+  async function stepByTask(counts: Int32Array, measure: boolean): Promise<number> {
+    const metric = measure ? await metricOf(options) : undefined;
+    const { lossWeights, batchSize } = mixer;
+    let sum: tfjs.NamedTensorMap = {};
+    let mean = 0;
+    for (const k of mixer.tasks.keys())
+      for (const samples of cut(counts[k], measure ? mixer.microBatches : 1)) {
+        const pass = await gradientsOf(tf, options, onlyTask(mixer, k, samples));
+        const share = samples / batchSize;
+        mean += share * pass.loss;
+        sum = addScaled(tf, variables, sum, pass.gradients, share * lossWeights[k]);
+        if (measure) await observe(mixer, k, samples, pass, metric);
+      }
+    optimizer.applyGradients(sum);
+    tf.dispose(sum);
+    return mean;
+  }
+
+  return async () => {
+    // Adam's metric is known from its second step on; until then there is nothing to measure in.
+    const measure = mixer.due && (!isAdam(optimizer) || optimizer.iterations > 0);
+    const counts = mixer.next();
+    const byTask = measure || mixer.lossWeights.some((y) => y !== 1);
+    const mean = byTask ? await stepByTask(counts, measure) : await plainStep(counts);
+    return { counts, loss: mean, report: measure ? await mixer.update() : null };
+  };
+}
+
+/**
+ * The diagonal D = 1/(√v̂ + ε) of Adam's metric, from the state of the optimiser before its next step: under Adam
+ * the step is D·g, and sum_i a_i D_i b_i are the inner products that belong to it (derived).
+ *
+ * @returns one array per variable, in their order; null when the optimiser is not Adam or has taken no step
+ */
+export async function adamPreconditioner(
+  optimizer: tfjs.Optimizer,
+  variables: readonly tfjs.Variable[],
+): Promise<Float32Array[] | null> {
+  if (!isAdam(optimizer) || optimizer.iterations === 0) return null;
+  const { beta2, epsilon } = optimizer.getConfig() as { beta2: number; epsilon: number };
+  const correction = 1 - beta2 ** optimizer.iterations;
+  const [iterations, ...moments] = await optimizer.getWeights();
+  iterations.tensor.dispose();
+  const byName = new Map(moments.map(({ name, tensor }) => [name, tensor]));
+  const diagonal: Float32Array[] = [];
+  for (const variable of variables) {
+    const second = await byName.get(`${variable.name}/v`)?.data<'float32'>();
+    if (!second) return null;
+    diagonal.push(Float32Array.from(second, (v) => 1 / (Math.sqrt(v / correction) + epsilon)));
+  }
+  return diagonal;
+}
+
+interface GradientPass {
+  readonly loss: number;
+  /** In host memory, one array per variable; a variable that the loss does not reach has a gradient of 0. */
+  readonly host: Float32Array[];
+  /** The same as tensors, by name; the receiver disposes them. */
+  readonly gradients: tfjs.NamedTensorMap;
+}
+
+async function gradientsOf<B extends Batch>(
+  tf: Tf,
+  options: GradientOptions<B>,
+  counts: Int32Array,
+): Promise<GradientPass> {
+  const batch = await options.draw(counts);
+  const { value, grads } = tf.variableGrads(() => options.loss(batch), options.variables);
+  const [loss] = await value.data();
+  value.dispose();
+  disposeBatch(tf, batch);
+  const host = await Promise.all(
+    options.variables.map(async (variable) => {
+      const gradient = grads[variable.name];
+      return gradient ? await gradient.data<'float32'>() : new Float32Array(variable.size);
+    }),
+  );
+  return { loss, host, gradients: grads };
+}
+
+async function observe(
+  mixer: Mixer,
+  task: number,
+  samples: number,
+  { host, loss }: GradientPass,
+  metric: Float32Array[] | undefined,
+): Promise<void> {
+  const preconditioner = metric ? { preconditioner: metric } : {};
+  await mixer.observe(mixer.tasks[task], host, { samples, loss, ...preconditioner });
+}
+
+async function metricOf<B extends Batch>({
+  optimizer,
+  variables,
+}: GradientOptions<B>): Promise<Float32Array[] | undefined> {
+  return (optimizer && (await adamPreconditioner(optimizer, variables))) ?? undefined;
+}
+
+/** sum + factor · gradients, by name in the order of the variables: optimisers keep their moments by position. */
+function addScaled(
+  tf: Tf,
+  variables: readonly tfjs.Variable[],
+  sum: tfjs.NamedTensorMap,
+  gradients: tfjs.NamedTensorMap,
+  factor: number,
+): tfjs.NamedTensorMap {
+  const next = tf.tidy(() =>
+    Object.fromEntries(
+      variables.map(({ name, shape }) => {
+        const before = sum[name] ?? tf.zeros(shape);
+        return [name, gradients[name] ? before.add(gradients[name].mul(factor)) : before.clone()];
+      }),
+    ),
+  );
+  tf.dispose(sum);
+  tf.dispose(gradients);
+  return next;
+}
+
+/** `count` samples in at most `parts` micro-batches of sizes that differ by at most one. */
+function cut(count: number, parts: number): number[] {
+  const pieces = Math.min(count, parts);
+  return Array.from({ length: pieces }, (_, i) => Math.floor((count + i) / pieces));
+}
+
+function onlyTask(mixer: Mixer, task: number, samples: number): Int32Array {
+  const counts = new Int32Array(mixer.tasks.length);
+  counts[task] = samples;
+  return counts;
+}
+
+function isAdam(optimizer: tfjs.Optimizer): boolean {
+  return optimizer.getClassName() === 'Adam';
+}
+
+/** Disposes the tensors among a batch's values. Not `tf.dispose`: it would walk every element of a typed array. */
+function disposeBatch(tf: Tf, batch: Batch): void {
+  for (const value of Object.values(batch)) if (value instanceof tf.Tensor) value.dispose();
+}

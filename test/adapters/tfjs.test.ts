@@ -1,0 +1,235 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  adamPreconditioner,
+  createProbe,
+  createTrainer,
+  drawFrom,
+  type LabeledBatch,
+  mixedDataset,
+  mixerCallback,
+} from '../../lib/adapters/tfjs.js';
+import { Mixer, type MixerOptions, type UpdateReport } from '../../lib/index.js';
+import { expectError, largestDifference } from '../support/expect.js';
+import { gaussian, mulberry32 } from '../support/gradients.js';
+
+const inputs = 4;
+const tasks = ['near', 'far'];
+
+beforeAll(async () => {
+  tf.env().set('PROD', true);
+  await tf.setBackend('cpu');
+});
+
+const mixerOf = (options: Partial<MixerOptions> = {}) =>
+  new Mixer({ tasks, batchSize: 12, updateInterval: 3, microBatches: 3, ...options });
+
+/** Linear regression with another target for each task, drawn from generators of its own. */
+function regression(mixer: Mixer, seed = 1) {
+  const random = tasks.map((_, k) => mulberry32(seed + k));
+  const source = (k: number, scale: number) => (n: number) => {
+    const xs = new Float32Array(n * inputs);
+    const ys = new Float32Array(n);
+    // Sample by sample, so that the stream of a task does not depend on how it is cut into batches.
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < inputs; j++) xs[i * inputs + j] = gaussian(random[k]);
+      ys[i] = scale * xs[i * inputs + k] + 0.1 * gaussian(random[k]);
+    }
+    return { xs: tf.tensor2d(xs, [n, inputs]), ys: tf.tensor2d(ys, [n, 1]) };
+  };
+  return drawFrom(tf, mixer, { near: source(0, 0.5), far: source(1, 5) });
+}
+
+function linearModel() {
+  const weights = tf.variable(tf.zeros([inputs, 1]));
+  const bias = tf.variable(tf.zeros([1]));
+  const loss = ({ xs, ys }: LabeledBatch) =>
+    tf.losses.meanSquaredError(ys, tf.matMul(xs, weights as tf.Tensor2D).add(bias)) as tf.Scalar;
+  return { variables: [weights, bias], loss };
+}
+
+describe('drawFrom', () => {
+  it('joins the sources in the order of tasks and disposes the parts', async () => {
+    const mixer = mixerOf();
+    const constant = (value: number) => (n: number) => ({
+      xs: tf.fill([n, 2], value),
+      ys: tf.fill([n], -value),
+    });
+    const draw = drawFrom(tf, mixer, { far: constant(2), near: constant(1) });
+    const before = tf.memory().numTensors;
+    const batch = await draw(Int32Array.of(1, 2));
+    expect(tf.memory().numTensors).toBe(before + 2);
+    expect(Array.from(batch.xs.dataSync())).toEqual([1, 1, 2, 2, 2, 2]);
+    expect(Array.from(batch.ys.dataSync())).toEqual([-1, -2, -2]);
+    expect((await draw(Int32Array.of(0, 3))).xs.shape).toEqual([3, 2]);
+  });
+
+  it('refuses a task without a source', async () => {
+    await expectError('ERR_INVALID_OPTION', /sources\['far'\] must be a function/, () =>
+      drawFrom(tf, mixerOf(), { near: () => ({ xs: tf.zeros([1]), ys: tf.zeros([1]) }) }),
+    );
+  });
+});
+
+describe('createTrainer', () => {
+  it('takes the same step whether it measures or not', async () => {
+    const rates: number[][] = [];
+    for (const updateInterval of [1, 1000]) {
+      const mixer = mixerOf({ updateInterval, zeta1: 0 });
+      const { variables, loss } = linearModel();
+      const train = createTrainer(tf, mixer, {
+        draw: regression(mixer),
+        loss,
+        variables,
+        optimizer: tf.train.sgd(0.05),
+      });
+      const losses: number[] = [];
+      for (let step = 0; step < 6; step++) losses.push((await train()).loss);
+      rates.push([...losses, ...variables.flatMap((v) => Array.from(v.dataSync()))]);
+    }
+    expect(largestDifference(rates[0], rates[1])).toBeLessThan(1e-5);
+  });
+
+  it('measures what tf.variableGrads gives, on the training samples', async () => {
+    const mixer = mixerOf();
+    const { variables, loss } = linearModel();
+    const draw = regression(mixer);
+    const drawn: LabeledBatch[] = [];
+    const train = createTrainer(tf, mixer, {
+      draw: async (counts) => {
+        const batch = await draw(counts);
+        drawn.push({ xs: batch.xs.clone(), ys: batch.ys.clone() });
+        return batch;
+      },
+      loss,
+      variables,
+      optimizer: tf.train.sgd(0),
+    });
+    const { report, counts } = await train();
+    expect(Array.from(counts)).toEqual([6, 6]);
+    expect(Array.from(report!.statistics.microBatches)).toEqual([3, 3]);
+    expect(Array.from(report!.statistics.samples)).toEqual([6, 6]);
+    // Independently: the per-task gradient of the joined micro-batches is their mean, and N + σ²/n its squared norm.
+    for (const k of [0, 1]) {
+      const parts = drawn.slice(3 * k, 3 * k + 3);
+      const joined = { xs: tf.concat(parts.map((p) => p.xs)), ys: tf.concat(parts.map((p) => p.ys)) };
+      const { grads } = tf.variableGrads(() => loss(joined), variables);
+      const plain = Object.values(grads).reduce((sum, g) => sum + g.square().sum().dataSync()[0], 0);
+      const { normSquared, variance } = report!.statistics;
+      expect(normSquared[k] + variance[k] / 6).toBeCloseTo(plain, 4);
+    }
+    expect(report!.losses![1]).toBeGreaterThan(report!.losses![0]);
+  });
+
+  it('leaks no tensor, with plain and measuring steps', async () => {
+    const mixer = mixerOf();
+    const { variables, loss } = linearModel();
+    const optimizer = tf.train.adam(0.01);
+    const train = createTrainer(tf, mixer, { draw: regression(mixer), loss, variables, optimizer });
+    const counts: number[] = [];
+    let measured = 0;
+    for (let step = 0; step < 30; step++) {
+      if ((await train()).report) measured++;
+      counts.push(tf.memory().numTensors);
+    }
+    expect(measured).toBeGreaterThanOrEqual(9);
+    expect(new Set(counts.slice(2)).size).toBe(1);
+  });
+
+  it('scales the tasks’ gradients by the rule’s loss weights', async () => {
+    const { variables, loss } = linearModel();
+    const mixer = mixerOf({
+      rule: {
+        name: 'only near',
+        needs: {},
+        init: (K) => ({ logWeights: new Array<number>(K).fill(-Math.log(K)) }),
+        update: (state) => ({ state, lossWeights: Float64Array.of(2, 0) }),
+      },
+    });
+    const train = createTrainer(tf, mixer, {
+      draw: regression(mixer),
+      loss,
+      variables,
+      optimizer: tf.train.sgd(0.01),
+    });
+    await train();
+    const before = variables[0].dataSync().slice();
+    await train();
+    const after = variables[0].dataSync();
+    // "far" has its target on input 1; with weight 0 its gradient of about −5 must not be felt there.
+    expect(Math.abs(after[1] - before[1])).toBeLessThan(Math.abs(before[1]) / 4);
+  });
+
+  it('is measured in Adam’s metric, from its second step on', async () => {
+    const mixer = mixerOf({ updateInterval: 1 });
+    const { variables, loss } = linearModel();
+    const optimizer = tf.train.adam(0.01, 0.9, 0.99, 1e-7);
+    const train = createTrainer(tf, mixer, { draw: regression(mixer), loss, variables, optimizer });
+    const reports: (UpdateReport | null)[] = [];
+    for (let step = 0; step < 3; step++) reports.push((await train()).report);
+    expect(reports.map((report) => report !== null)).toEqual([false, true, true]);
+  });
+});
+
+describe('adamPreconditioner', () => {
+  it('is 1/(√v̂ + ε) of the second moments, against a hand-run Adam', async () => {
+    const variable = tf.variable(tf.tensor1d([0, 0, 0]));
+    const optimizer = tf.train.adam(0.1, 0.9, 0.95, 1e-3);
+    expect(await adamPreconditioner(optimizer, [variable])).toBeNull();
+    const gradients = [
+      [1, -2, 0],
+      [3, 0.5, 0],
+    ];
+    let v = [0, 0, 0];
+    for (const gradient of gradients) {
+      optimizer.applyGradients({ [variable.name]: tf.tensor1d(gradient) });
+      v = v.map((x, i) => 0.95 * x + 0.05 * gradient[i] ** 2);
+    }
+    const before = tf.memory().numTensors;
+    const [diagonal] = (await adamPreconditioner(optimizer, [variable]))!;
+    expect(tf.memory().numTensors).toBe(before);
+    const expected = v.map((x) => 1 / (Math.sqrt(x / (1 - 0.95 ** 2)) + 1e-3));
+    expect(
+      largestDifference(
+        diagonal.map((x, i) => x / expected[i]),
+        [1, 1, 1],
+      ),
+    ).toBeLessThan(1e-5);
+  });
+
+  it('is nothing for other optimisers', async () => {
+    expect(await adamPreconditioner(tf.train.sgd(0.1), [])).toBeNull();
+  });
+});
+
+describe('fitDataset', () => {
+  it('trains on mixed batches, probes when due, and shows the weights in the history', async () => {
+    const mixer = mixerOf({ updateInterval: 5 });
+    const draw = regression(mixer);
+    const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [inputs] })] });
+    const optimizer = tf.train.adam(0.05);
+    model.compile({ optimizer, loss: 'meanSquaredError' });
+    const variables = model.trainableWeights.map((w) => w.read() as tf.Variable);
+    const loss = ({ xs, ys }: LabeledBatch) =>
+      tf.losses.meanSquaredError(ys, model.apply(xs, { training: true }) as tf.Tensor) as tf.Scalar;
+    const probe = createProbe(tf, mixer, { draw, loss, variables, optimizer });
+    const reports: UpdateReport[] = [];
+    mixer.on('update', (report) => reports.push(report));
+    const { history } = await model.fitDataset(mixedDataset(tf, mixer, { draw, batches: 10 }), {
+      epochs: 3,
+      verbose: 0,
+      callbacks: mixerCallback(mixer, probe),
+    });
+    expect(mixer.step).toBe(30);
+    // Due at steps 0, 5, …, 30: the last comes true with the last batch.
+    expect(reports.length).toBe(7);
+    expect(reports.every((report) => report.missed.length === 0 && report.passedOver === 0)).toBe(true);
+    const losses = history.loss as number[];
+    expect(losses[2]).toBeLessThan(losses[0]);
+    expect(history.weight_far.length).toBe(3);
+    expect(history.weight_far[2]).toBe(mixer.weights[1]);
+    const before = tf.memory().numTensors;
+    await probe();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
