@@ -1,0 +1,109 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Mixer, RunLog } from '../../lib/index.js';
+import { expectError } from '../support/expect.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'run-log-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const mixerOf = () =>
+  new Mixer({ tasks: ['a', 'b'], batchSize: 8, backend: 'reference', maxLogStep: Infinity });
+// biome-ignore lint/suspicious/noExplicitAny: lines of many kinds
+const linesOf = (path: string): any[] =>
+  readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+describe('RunLog', () => {
+  it('writes every kind of event, readable while the run goes on', async () => {
+    const path = join(folder, 'run.jsonl');
+    const mixer = mixerOf();
+    const log = new RunLog(path, mixer, { run: 'first', about: { seed: 7 } });
+    expect(linesOf(path).map((line) => line.event)).toEqual(['start']);
+
+    const row = (...x: number[]) => Float32Array.from(x);
+    const report = await mixer.measure(
+      [
+        [row(1), row(2)],
+        [row(5), row(Number.NaN)],
+      ],
+      {
+        samples: [
+          [1, 1],
+          [1, 1],
+        ],
+        losses: [
+          [1, 2],
+          [3, 4],
+        ],
+      },
+    );
+    const { weights } = mixer;
+    const counts = mixer.next();
+    log.step(counts, weights, { loss: 1.25 });
+    log.evaluation([0.5, 0.75]);
+    await mixer.update();
+    log.end({ reason: 'done' });
+    mixer.emit('skip', { step: 1, task: 'a', reason: 'not measured' });
+
+    const lines = linesOf(path);
+    expect(lines.map((line) => line.event)).toEqual([
+      'start',
+      'skip',
+      'update',
+      'step',
+      'evaluation',
+      'skip',
+      'skip',
+      'warning',
+      'update',
+      'end',
+    ]);
+    expect(
+      lines.every((line) => line.run === 'first' && Number.isInteger(line.step) && line.seconds >= 0),
+    ).toBe(true);
+    const [start, skip, update, step, evaluation] = lines;
+    expect(start).toMatchObject({ tasks: ['a', 'b'], about: { seed: 7 }, backend: { name: 'reference' } });
+    expect(start.options).toMatchObject({ rule: 'pike', maxLogStep: 'Infinity', batchSize: 8 });
+    expect(start.versions.node).toBe(process.version);
+    expect(skip).toMatchObject({ task: 'b', reason: 'non-finite gradient' });
+    expect(update.weights).toEqual({ a: report.weights[0], b: report.weights[1] });
+    expect(update.losses).toEqual({ a: 1.5, b: 3.5 });
+    expect(update.statistics).toMatchObject({
+      microBatches: [2, 2],
+      samples: [2, 2],
+      normSquared: [report.statistics.normSquared[0], null],
+    });
+    expect(update.missed).toEqual([{ task: 'b', reason: 'non-finite gradient' }]);
+    expect(step).toMatchObject({ counts: { a: counts[0], b: counts[1] }, loss: 1.25, step: 1 });
+    expect(step.weights).toEqual({ a: weights[0], b: weights[1] });
+    expect(evaluation.losses).toEqual({ a: 0.5, b: 0.75 });
+  });
+
+  it('keeps several runs in one file, or starts it anew', () => {
+    const path = join(folder, 'run.jsonl');
+    new RunLog(path, mixerOf(), { run: 'old' }).end();
+    new RunLog(path, mixerOf(), { run: 'one' }).end();
+    new RunLog(path, mixerOf(), { run: 'two', append: true }).end();
+    expect(linesOf(path).map((line) => `${line.run} ${line.event}`)).toEqual([
+      'one start',
+      'one end',
+      'two start',
+      'two end',
+    ]);
+  });
+
+  it('says which file cannot be opened', async () => {
+    await expectError(
+      'ERR_INVALID_OPTION',
+      /missing.run\.jsonl cannot be opened/,
+      () => new RunLog(join(folder, 'missing', 'run.jsonl'), mixerOf()),
+    );
+  });
+});
