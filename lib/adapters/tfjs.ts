@@ -79,20 +79,29 @@ export interface GradientOptions<B extends Batch> {
   loss: BatchLoss<B>;
   /** The model's trainable variables. */
   variables: tfjs.Variable[];
-  /** When it is Adam, gradients are measured in its metric, from its second step on; otherwise in the plain one. */
+  /** When it is Adam, gradients are measured in its metric, once it has taken ten steps; otherwise in the plain one. */
   optimizer?: tfjs.Optimizer;
 }
 
 /**
+ * Steps after which Adam's second moments are taken for a metric. Those of the first steps are a handful of
+ * squared gradients; wherever these happen to be small, D is large, and one such measurement outweighs hundreds.
+ */
+const ADAM_WARM_UP = 10;
+
+/**
  * A probe: draws `mixer.microBatches` micro-batches of every task, measures their gradients and updates the
  * weights. It costs samples and passes of its own; `createTrainer` measures on the training batch instead.
+ *
+ * @returns a function that resolves to the report, or to null while Adam's metric is not known yet
  */
 export function createProbe<B extends Batch>(
   tf: Tf,
   mixer: Mixer,
   options: GradientOptions<B>,
-): () => Promise<UpdateReport> {
+): () => Promise<UpdateReport | null> {
   return async () => {
+    if (!isWarm(options.optimizer)) return null;
     const metric = await metricOf(options);
     for (const k of mixer.tasks.keys())
       for (let i = 0; i < mixer.microBatches; i++) {
@@ -172,8 +181,7 @@ export function createTrainer<B extends Batch>(
   }
 
   return async () => {
-    // Adam's metric is known from its second step on; until then there is nothing to measure in.
-    const measure = mixer.due && (!isAdam(optimizer) || optimizer.iterations > 0);
+    const measure = mixer.due && isWarm(optimizer);
     const counts = mixer.next();
     const byTask = measure || mixer.lossWeights.some((y) => y !== 1);
     const mean = byTask ? await stepByTask(counts, measure) : await plainStep(counts);
@@ -183,7 +191,8 @@ export function createTrainer<B extends Batch>(
 
 /**
  * The diagonal D = 1/(√v̂ + ε) of Adam's metric, from the state of the optimiser before its next step: under Adam
- * the step is D·g, and sum_i a_i D_i b_i are the inner products that belong to it (derived).
+ * the step is D·g, and sum_i a_i D_i b_i are the inner products that belong to it (derived). A parameter that has
+ * never had a gradient has no scale yet: its D is 0, not 1/ε.
  *
  * @returns one array per variable, in their order; null when the optimiser is not Adam or has taken no step
  */
@@ -201,7 +210,9 @@ export async function adamPreconditioner(
   for (const variable of variables) {
     const second = await byName.get(`${variable.name}/v`)?.data<'float32'>();
     if (!second) return null;
-    diagonal.push(Float32Array.from(second, (v) => 1 / (Math.sqrt(v / correction) + epsilon)));
+    diagonal.push(
+      Float32Array.from(second, (v) => (v === 0 ? 0 : 1 / (Math.sqrt(v / correction) + epsilon))),
+    );
   }
   return diagonal;
 }
@@ -286,6 +297,10 @@ function onlyTask(mixer: Mixer, task: number, samples: number): Int32Array {
 
 function isAdam(optimizer: tfjs.Optimizer): boolean {
   return optimizer.getClassName() === 'Adam';
+}
+
+function isWarm(optimizer: tfjs.Optimizer | undefined): boolean {
+  return !optimizer || !isAdam(optimizer) || optimizer.iterations >= ADAM_WARM_UP;
 }
 
 /** Disposes the tensors among a batch's values. Not `tf.dispose`: it would walk every element of a typed array. */
