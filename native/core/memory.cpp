@@ -1,0 +1,61 @@
+#include "core/memory.h"
+
+#include <cstddef>
+#include <cstdlib>
+
+#if defined(_WIN32)
+#include <malloc.h>
+#else
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+namespace pike {
+namespace {
+
+constexpr std::size_t kVectorAlignment = 64;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+/// What no process can use, so that asking for more is refused here. Systems that overcommit memory would
+/// grant it and end the process later, when it is written to.
+std::int64_t PhysicalMemory() {
+#if defined(_WIN32)
+  return INT64_MAX;  // does not overcommit
+#else
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page > 0 ? std::int64_t{pages} * page : INT64_MAX;
+#endif
+}
+
+}  // namespace
+
+AlignedBuffer AlignedBuffer::TryAllocate(std::int64_t bytes) noexcept {
+  AlignedBuffer buffer;
+  if (bytes < 0 || bytes > PhysicalMemory()) return buffer;
+  const std::size_t size = bytes == 0 ? 1 : static_cast<std::size_t>(bytes);
+  // With pages of 4 KiB, reading a large vector spends about as long on address translation as on memory.
+  const bool huge = size >= 2 * kHugePage;
+  const std::size_t alignment = huge ? kHugePage : kVectorAlignment;
+#if defined(_WIN32)
+  buffer.data_ = _aligned_malloc(size, alignment);
+#else
+  if (posix_memalign(&buffer.data_, alignment, size) != 0) buffer.data_ = nullptr;
+#if defined(MADV_HUGEPAGE)
+  if (huge && buffer.data_ != nullptr)
+    madvise(buffer.data_, size, MADV_HUGEPAGE);  // a hint: failure is harmless
+#endif
+#endif
+  if (buffer.data_ != nullptr) buffer.bytes_ = bytes;
+  return buffer;
+}
+
+AlignedBuffer::~AlignedBuffer() {
+#if defined(_WIN32)
+  _aligned_free(data_);
+#else
+  std::free(data_);
+#endif
+}
+
+}  // namespace pike

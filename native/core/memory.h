@@ -1,0 +1,39 @@
+// Large blocks of memory that say when they cannot be had instead of throwing.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+namespace pike {
+
+/// A block of bytes, aligned for any vector instruction and, where it is large, for huge pages.
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  /// Empty when the memory cannot be had. The bytes are not initialised.
+  static AlignedBuffer TryAllocate(std::int64_t bytes) noexcept;
+
+  AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    AlignedBuffer(std::move(other)).swap(*this);
+    return *this;
+  }
+  AlignedBuffer(const AlignedBuffer&) = delete;
+  AlignedBuffer& operator=(const AlignedBuffer&) = delete;
+  ~AlignedBuffer();
+
+  explicit operator bool() const { return data_ != nullptr; }
+  void* data() const { return data_; }
+  std::int64_t bytes() const { return bytes_; }
+
+ private:
+  void swap(AlignedBuffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+  }
+
+  void* data_ = nullptr;
+  std::int64_t bytes_ = 0;
+};
+
+}  // namespace pike

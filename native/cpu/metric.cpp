@@ -1,0 +1,82 @@
+#include "cpu/metric.h"
+
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "cpu/blocks.h"
+#include "cpu/partition.h"
+
+namespace pike {
+namespace {
+
+bool Valid(double element) { return element >= 0 && element <= std::numeric_limits<double>::max(); }
+
+/// The position of the first element that is negative or not finite, or −1.
+std::int64_t FindInvalid(const double* block, std::int64_t count) {
+  bool all_valid = true;
+  for (std::int64_t j = 0; j < count; ++j) all_valid &= Valid(block[j]);  // no early exit: this vectorises
+  if (all_valid) return -1;
+  std::int64_t j = 0;
+  while (Valid(block[j])) ++j;
+  return j;
+}
+
+}  // namespace
+
+void FirstInvalid::Note(std::int64_t column) {
+  std::int64_t first = first_.load(std::memory_order_relaxed);
+  while (column < first && !first_.compare_exchange_weak(first, column, std::memory_order_relaxed)) {
+  }
+}
+
+Status FirstInvalid::ToStatus(const TypedRow& preconditioner) const {
+  const std::int64_t column = first_.load();
+  if (column == INT64_MAX) return {};
+  const std::size_t index = preconditioner.layout.TensorAt(column);
+  const Layout::Tensor& tensor = preconditioner.layout.tensors()[index];
+  double element;
+  Load(tensor.dtype, preconditioner.tensors[index], column - tensor.begin, 1, &element);
+  std::ostringstream message;
+  message << "a preconditioner must be finite and not negative, but element " << column - tensor.begin
+          << " of its tensor " << index << " is " << element;
+  return {StatusCode::kInvalidOption, message.str()};
+}
+
+bool LoadMetric(const TypedRow& preconditioner, std::size_t tensor, std::int64_t offset, std::int64_t count,
+                FirstInvalid& invalid, double* roots) {
+  const Layout::Tensor& shape = preconditioner.layout.tensors()[tensor];
+  Load(shape.dtype, preconditioner.tensors[tensor], offset, count, roots);
+  if (const std::int64_t position = FindInvalid(roots, count); position >= 0) {
+    invalid.Note(shape.begin + offset + position);
+    return false;
+  }
+  for (std::int64_t j = 0; j < count; ++j) roots[j] = std::sqrt(roots[j]);
+  return true;
+}
+
+Status CheckMetric(const TypedRow& preconditioner, ThreadPool& pool, int threads,
+                   const Cancellation& cancellation) {
+  const Layout& layout = preconditioner.layout;
+  const Partition partition(layout.length(), 1);
+  FirstInvalid invalid;
+  pool.ParallelFor(partition.chunks(), threads, [&](std::int64_t chunk, int) {
+    double block[kBlockColumns];
+    partition.ForEachSection(chunk, [&](std::int64_t begin, std::int64_t end) {
+      if (invalid.Before(begin) || cancellation.cancelled()) return false;
+      layout.ForEachPiece(begin, end, kBlockColumns,
+                          [&](std::size_t tensor, std::int64_t offset, std::int64_t count) {
+                            const Layout::Tensor& shape = layout.tensors()[tensor];
+                            Load(shape.dtype, preconditioner.tensors[tensor], offset, count, block);
+                            const std::int64_t position = FindInvalid(block, count);
+                            if (position >= 0) invalid.Note(shape.begin + offset + position);
+                            return position < 0;
+                          });
+      return true;
+    });
+  });
+  if (cancellation.cancelled()) return Aborted();
+  return invalid.ToStatus(preconditioner);
+}
+
+}  // namespace pike

@@ -1,0 +1,9 @@
+#include "cuda/probe.h"
+
+namespace pike {
+
+int CudaRuntimeVersion() { return 0; }
+
+CudaProbe ProbeCuda() { return {}; }
+
+}  // namespace pike
