@@ -1,0 +1,32 @@
+// The addon as lib/backends/load-addon.ts loads it. Whatever of this interface changes there changes here,
+// and with it kApiVersion.
+#include <napi.h>
+
+#include "addon/build_info.h"
+#include "addon/cancellation_object.h"
+#include "addon/environment.h"
+#include "addon/moment_stream_object.h"
+#include "addon/moments_job.h"
+
+namespace pike {
+namespace {
+
+constexpr int kApiVersion = 1;
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment);
+  exports.Set("apiVersion", kApiVersion);
+  exports.Set("buildInfo", BuildInfo(env));
+  exports.Set("cudaProbe", Napi::Function::New<CudaProbeObject>(env, "cudaProbe"));
+  exports.Set("moments", Napi::Function::New<SubmitMoments>(env, "moments"));
+  exports.Set("MomentStream", MomentStreamObject::Define(env));
+  exports.Set("Cancellation", CancellationObject::Define(env));
+  return exports;
+}
+
+}  // namespace
+}  // namespace pike
+
+static Napi::Object InitPikeMixer(Napi::Env env, Napi::Object exports) { return pike::Init(env, exports); }
+
+NODE_API_MODULE(pike_mixer, InitPikeMixer)

@@ -1,0 +1,176 @@
+#include "addon/inputs.h"
+
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+namespace pike {
+namespace {
+
+constexpr std::int64_t kCopyAlignment = 64;
+constexpr std::int64_t kCopyPiece = std::int64_t{1} << 20;
+
+napi_typedarray_type ArrayTypeOf(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kFloat32:
+      return napi_float32_array;
+    case Dtype::kFloat64:
+      return napi_float64_array;
+    case Dtype::kBFloat16:
+    case Dtype::kFloat16:
+      return napi_uint16_array;
+  }
+  return napi_int8_array;  // never the type of a gradient
+}
+
+struct ArrayInfo {
+  napi_typedarray_type type;
+  std::size_t length;
+  void* data;
+  napi_value buffer;
+};
+
+/// Nothing if `value` is no typed array. Works for arrays over a SharedArrayBuffer too.
+std::optional<ArrayInfo> InfoOf(napi_env env, napi_value value) {
+  ArrayInfo info;
+  const napi_status status =
+      napi_get_typedarray_info(env, value, &info.type, &info.length, &info.data, &info.buffer, nullptr);
+  return status == napi_ok ? std::optional(info) : std::nullopt;
+}
+
+bool IsDetached(napi_env env, napi_value buffer) {
+  bool detached = false;
+  return napi_is_detached_arraybuffer(env, buffer, &detached) == napi_ok && detached;
+}
+
+/// Node-API does not count a SharedArrayBuffer among the ArrayBuffers.
+bool IsShared(napi_env env, napi_value buffer) {
+  bool plain = false;
+  return napi_is_arraybuffer(env, buffer, &plain) == napi_ok && !plain;
+}
+
+}  // namespace
+
+std::optional<Layout> ReadLayout(Napi::Value dtypes, Napi::Value lengths) {
+  const auto types = dtypes.As<Napi::Uint8Array>();
+  const auto sizes = lengths.As<Napi::Float64Array>();
+  std::vector<Dtype> dtype_list;
+  for (std::size_t i = 0; i < types.ElementLength(); ++i) {
+    if (types[i] >= kDtypes) return std::nullopt;
+    dtype_list.push_back(static_cast<Dtype>(types[i]));
+  }
+  std::vector<std::int64_t> length_list;
+  for (std::size_t i = 0; i < sizes.ElementLength(); ++i) {
+    const double length = sizes[i];
+    if (!(length >= 0 && length <= static_cast<double>(kMaxLength)) || length != std::floor(length))
+      return std::nullopt;
+    length_list.push_back(static_cast<std::int64_t>(length));
+  }
+  return Layout::Create(dtype_list, length_list);
+}
+
+Status Inputs::ReadRows(Napi::Array tensors, const Layout& layout, std::size_t count) {
+  if (tensors.Length() != count * layout.tensors().size())
+    return {StatusCode::kShape, "wrong number of tensors"};
+  rows.resize(count);
+  any_shared_ = false;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string name = "gradient " + std::to_string(i);
+    if (Status status = ReadRow(tensors, i * layout.tensors().size(), layout, name, &rows[i]); !status.ok()) {
+      return status;
+    }
+  }
+  if (any_shared_) kept_alive_.push_back(Napi::Persistent(tensors.As<Napi::Object>()));
+  return {};
+}
+
+Status Inputs::ReadPreconditioner(Napi::Value value, Napi::Value lengths) {
+  if (value.IsNull() || value.IsUndefined()) return {};
+  const Napi::Object object = value.As<Napi::Object>();
+  std::optional<Layout> layout = ReadLayout(object.Get("dtypes"), lengths);
+  if (!layout) return {StatusCode::kShape, "the preconditioner has no valid layout"};
+  const Napi::Array tensors = object.Get("tensors").As<Napi::Array>();
+  if (tensors.Length() != layout->tensors().size()) return {StatusCode::kShape, "wrong number of tensors"};
+  preconditioner.emplace(TypedRow{*std::move(layout), {}});
+  any_shared_ = false;
+  Status status = ReadRow(tensors, 0, preconditioner->layout, "preconditioner", &preconditioner->tensors);
+  if (status.ok() && any_shared_) kept_alive_.push_back(Napi::Persistent(tensors.As<Napi::Object>()));
+  return status;
+}
+
+Status Inputs::ReadRow(const Napi::Array& tensors, std::size_t first, const Layout& layout,
+                       const std::string& name, RowPointers* row) {
+  const Napi::Env env = tensors.Env();
+  Napi::HandleScope scope(env);
+  row->resize(layout.tensors().size());  // its elements stay where they are from now on
+  for (std::size_t t = 0; t < row->size(); ++t) {
+    const Layout::Tensor& expected = layout.tensors()[t];
+    const std::optional<ArrayInfo> info = InfoOf(env, tensors.Get(static_cast<std::uint32_t>(first + t)));
+    const auto where = [&] { return name + ", tensor " + std::to_string(t); };
+    if (!info) return {StatusCode::kShape, where() + " is no typed array"};
+    if (IsDetached(env, info->buffer)) {
+      return {StatusCode::kDetached,
+              where() + ": its ArrayBuffer was transferred away (detached) before it was read"};
+    }
+    if (info->type != ArrayTypeOf(expected.dtype) ||
+        info->length != static_cast<std::size_t>(expected.length)) {
+      return {StatusCode::kShape, where() + " has " + std::to_string(info->length) +
+                                      " elements or another type, " + std::to_string(expected.length) +
+                                      " of the layout's type were expected"};
+    }
+    (*row)[t] = info->data;
+    if (expected.length == 0) continue;  // its pointer may be null
+    if (IsShared(env, info->buffer)) {
+      any_shared_ = true;
+    } else {
+      to_copy_.push_back({&(*row)[t], expected.length * SizeOf(expected.dtype)});
+    }
+  }
+  return {};
+}
+
+Status Inputs::Secure(int threads) {
+  struct Piece {
+    const char* from;
+    char* to;
+    std::int64_t bytes;
+  };
+  std::int64_t total = 0;
+  for (const Copy& copy : to_copy_)
+    total += (copy.bytes + kCopyAlignment - 1) / kCopyAlignment * kCopyAlignment;
+  if (total == 0) return {};
+  copies_ = shared_->buffers.Take(total);
+  if (!copies_) {
+    return {StatusCode::kMemory, "no memory for a copy of the gradients, " + std::to_string(total) +
+                                     " bytes; gradients in a SharedArrayBuffer are read in place"};
+  }
+  // No script runs between the reading of the addresses and here, so they still hold.
+  std::vector<Piece> pieces;
+  char* to = static_cast<char*>(copies_.data());
+  for (const Copy& copy : to_copy_) {
+    const char* const from = static_cast<const char*>(*copy.pointer);
+    for (std::int64_t at = 0; at < copy.bytes; at += kCopyPiece) {
+      pieces.push_back({from + at, to + at, std::min(kCopyPiece, copy.bytes - at)});
+    }
+    *copy.pointer = to;
+    to += (copy.bytes + kCopyAlignment - 1) / kCopyAlignment * kCopyAlignment;
+  }
+  to_copy_.clear();
+  // The event loop stands still meanwhile: several threads make that shorter, if there is enough to share.
+  const int copiers = total < 4 * kCopyPiece ? 1 : threads;
+  shared_->threads.ParallelFor(static_cast<std::int64_t>(pieces.size()), copiers, [&](std::int64_t i, int) {
+    const Piece& piece = pieces[static_cast<std::size_t>(i)];
+    std::memcpy(piece.to, piece.from, static_cast<std::size_t>(piece.bytes));
+  });
+  return {};
+}
+
+void Inputs::ReleaseCopies() noexcept {
+  try {
+    shared_->buffers.Give(std::move(copies_));
+  } catch (const std::bad_alloc&) {
+    // The pool could not grow its list: the buffer is freed instead.
+  }
+}
+
+}  // namespace pike

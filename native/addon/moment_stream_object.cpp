@@ -1,0 +1,180 @@
+#include "addon/moment_stream_object.h"
+
+#include <utility>
+
+#include "addon/cancellation_object.h"
+#include "addon/environment.h"
+#include "addon/inputs.h"
+#include "addon/promise_job.h"
+#include "addon/results.h"
+
+namespace pike {
+namespace {
+
+class AddJob final : public PromiseJob {
+ public:
+  AddJob(Napi::Env env, std::shared_ptr<Cancellation> cancellation, MomentStreamObject& owner,
+         std::shared_ptr<MomentStream> stream, Inputs inputs, std::size_t task, double samples, int threads)
+      : PromiseJob(env, std::move(cancellation)),
+        shared_(Environment::Of(env).shared),
+        owner_(owner),
+        owner_reference_(Napi::Persistent(owner.Value())),
+        stream_(std::move(stream)),
+        inputs_(std::move(inputs)),
+        task_(task),
+        samples_(samples),
+        threads_(threads) {}
+
+ private:
+  Status Compute(const Cancellation& cancellation) override {
+    Status status = stream_->Add(task_, inputs_.rows[0], samples_, inputs_.preconditioner, shared_->threads,
+                                 threads_, cancellation);
+    bytes_ = stream_->bytes();
+    return status;
+  }
+  void ReleaseInputs() noexcept override {
+    inputs_.ReleaseCopies();
+    stream_.reset();  // the last of a disposed stream goes here, not on the JS thread
+  }
+  Napi::Value Result(Napi::Env env) override {
+    owner_.ReportMemory(env, bytes_);
+    return env.Undefined();
+  }
+
+  std::shared_ptr<SharedResources> shared_;
+  MomentStreamObject& owner_;
+  Napi::ObjectReference owner_reference_;  // keeps owner_
+  std::shared_ptr<MomentStream> stream_;
+  Inputs inputs_;
+  std::size_t task_;
+  double samples_;
+  int threads_;
+  std::int64_t bytes_ = 0;
+};
+
+class CollectJob final : public PromiseJob {
+ public:
+  CollectJob(Napi::Env env, std::shared_ptr<Cancellation> cancellation, std::shared_ptr<MomentStream> stream,
+             int threads)
+      : PromiseJob(env, std::move(cancellation)),
+        shared_(Environment::Of(env).shared),
+        stream_(std::move(stream)),
+        threads_(threads) {}
+
+ private:
+  Status Compute(const Cancellation& cancellation) override {
+    return stream_->Collect(shared_->threads, threads_, cancellation, &moments_);
+  }
+  void ReleaseInputs() noexcept override { stream_.reset(); }
+  Napi::Value Result(Napi::Env env) override { return ToObject(env, moments_); }
+
+  std::shared_ptr<SharedResources> shared_;
+  std::shared_ptr<MomentStream> stream_;
+  int threads_;
+  Moments moments_;
+};
+
+/// Frees a stream after the jobs before it: unmapping gigabytes takes milliseconds.
+class ReleaseJob final : public Job {
+ public:
+  explicit ReleaseJob(std::shared_ptr<MomentStream> stream) : stream_(std::move(stream)) {}
+  void Run() noexcept override { stream_.reset(); }
+
+ private:
+  std::shared_ptr<MomentStream> stream_;
+};
+
+}  // namespace
+
+Napi::Function MomentStreamObject::Define(Napi::Env env) {
+  return DefineClass(env, "MomentStream",
+                     {InstanceMethod<&MomentStreamObject::Add>("add"),
+                      InstanceMethod<&MomentStreamObject::Collect>("moments"),
+                      InstanceMethod<&MomentStreamObject::Dispose>("dispose")});
+}
+
+MomentStreamObject::MomentStreamObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  const Napi::Object options = info[0].As<Napi::Object>();
+  const std::int64_t tasks = options.Get("tasks").ToNumber().Int64Value();
+  std::optional<Layout> layout = ReadLayout(options.Get("dtypes"), options.Get("lengths"));
+  threads_ = options.Get("threads").ToNumber().Int32Value();
+  if (tasks < 1 || !layout) {
+    opening_ = {StatusCode::kShape, "the layout is not valid"};
+    return;
+  }
+  try {
+    stream_ = std::make_shared<MomentStream>(static_cast<std::size_t>(tasks), *std::move(layout),
+                                             options.Get("inner").ToBoolean());
+  } catch (const std::exception& error) {
+    opening_ = ToStatus(error);
+  }
+}
+
+Status MomentStreamObject::Usable() const {
+  if (!opening_.ok()) return opening_;
+  if (!stream_) return {StatusCode::kDisposed, "the measurement was disposed"};
+  return {};
+}
+
+/// add(task, tensors, samples, preconditioner | null, lengths, cancellation | null)
+Napi::Value MomentStreamObject::Add(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guarded(env, [&]() -> Napi::Value {
+    if (Status status = Usable(); !status.ok()) return ToObject(env, status);
+    Environment& environment = Environment::Of(env);
+    const std::int64_t task = info[0].ToNumber().Int64Value();
+    if (task < 0 || task >= static_cast<std::int64_t>(stream_->tasks())) {
+      return ToObject(env, Status{StatusCode::kShape, "there is no such task"});
+    }
+    Inputs inputs(environment.shared);
+    Status status = inputs.ReadRows(info[1].As<Napi::Array>(), stream_->layout(), 1);
+    if (status.ok()) status = inputs.ReadPreconditioner(info[3], info[4]);
+    if (status.ok()) status = inputs.Secure(threads_);
+    if (!status.ok()) return ToObject(env, status);
+
+    auto job =
+        std::make_unique<AddJob>(env, CancellationObject::Of(info[5]), *this, stream_, std::move(inputs),
+                                 static_cast<std::size_t>(task), info[2].ToNumber().DoubleValue(), threads_);
+    const Napi::Promise promise = job->promise();
+    environment.executor.Submit(env, std::move(job));
+    return promise;
+  });
+}
+
+/// moments(cancellation | null)
+Napi::Value MomentStreamObject::Collect(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guarded(env, [&]() -> Napi::Value {
+    if (Status status = Usable(); !status.ok()) return ToObject(env, status);
+    auto job = std::make_unique<CollectJob>(env, CancellationObject::Of(info[0]), stream_, threads_);
+    const Napi::Promise promise = job->promise();
+    Environment::Of(env).executor.Submit(env, std::move(job));
+    return promise;
+  });
+}
+
+Napi::Value MomentStreamObject::Dispose(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guarded(env, [&]() -> Napi::Value {
+    Release(env);
+    return env.Undefined();
+  });
+}
+
+void MomentStreamObject::Release(Napi::Env env) {
+  if (!stream_) return;
+  ReportMemory(env, 0);
+  Environment::Of(env).executor.Submit(env, std::make_unique<ReleaseJob>(std::move(stream_)));
+}
+
+/// When nobody disposed it. Not on the executor: a finalizer may call little of Node-API, and at the end of
+/// an environment there is no executor any more.
+void MomentStreamObject::Finalize(Napi::BasicEnv env) { ReportMemory(env, 0); }
+
+void MomentStreamObject::ReportMemory(Napi::BasicEnv env, std::int64_t bytes) {
+  if (!stream_ && bytes > 0) return;  // disposed meanwhile
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes - reported_);
+  reported_ = bytes;
+}
+
+}  // namespace pike

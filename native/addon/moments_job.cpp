@@ -1,0 +1,86 @@
+#include "addon/moments_job.h"
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "addon/cancellation_object.h"
+#include "addon/environment.h"
+#include "addon/inputs.h"
+#include "addon/promise_job.h"
+#include "addon/results.h"
+#include "cpu/moments.h"
+
+namespace pike {
+namespace {
+
+class MomentsJob final : public PromiseJob {
+ public:
+  MomentsJob(Napi::Env env, std::shared_ptr<Cancellation> cancellation, Inputs inputs, MomentsInput request)
+      : PromiseJob(env, std::move(cancellation)),
+        shared_(Environment::Of(env).shared),
+        inputs_(std::move(inputs)),
+        request_(std::move(request)) {}
+
+ private:
+  Status Compute(const Cancellation& cancellation) override {
+    return ComputeMoments(request_, shared_->threads, cancellation, &moments_);
+  }
+  void ReleaseInputs() noexcept override { inputs_.ReleaseCopies(); }
+  Napi::Value Result(Napi::Env env) override { return ToObject(env, moments_); }
+
+  std::shared_ptr<SharedResources> shared_;
+  Inputs inputs_;
+  MomentsInput request_;
+  Moments moments_;
+};
+
+/// Everything but the rows. False if the numbers do not belong together.
+bool ReadRequest(const Napi::Object& object, MomentsInput* request) {
+  std::optional<Layout> layout = ReadLayout(object.Get("dtypes"), object.Get("lengths"));
+  if (!layout) return false;
+  request->layout = *std::move(layout);
+  const auto rows_per_task = object.Get("rowsPerTask").As<Napi::Int32Array>();
+  const auto samples = object.Get("samples").As<Napi::Float64Array>();
+  request->rows_per_task.assign(rows_per_task.Data(), rows_per_task.Data() + rows_per_task.ElementLength());
+  request->samples.assign(samples.Data(), samples.Data() + samples.ElementLength());
+  request->inner = object.Get("inner").ToBoolean();
+  request->row_scalars = object.Get("rowScalars").ToBoolean();
+  request->threads = object.Get("threads").ToNumber().Int32Value();
+  std::uint64_t rows = 0;
+  for (const std::int32_t count : request->rows_per_task) {
+    if (count < 0) return false;
+    rows += static_cast<std::uint64_t>(count);
+  }
+  return rows == request->samples.size();
+}
+
+}  // namespace
+
+Napi::Value SubmitMoments(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guarded(env, [&]() -> Napi::Value {
+    const Napi::Object object = info[0].As<Napi::Object>();
+    Environment& environment = Environment::Of(env);
+    MomentsInput request;
+    if (!ReadRequest(object, &request))
+      return ToObject(env, Status{StatusCode::kShape, "the request is not valid"});
+
+    Inputs inputs(environment.shared);
+    Status status =
+        inputs.ReadRows(object.Get("tensors").As<Napi::Array>(), request.layout, request.samples.size());
+    if (status.ok()) status = inputs.ReadPreconditioner(object.Get("preconditioner"), object.Get("lengths"));
+    if (status.ok()) status = inputs.Secure(request.threads);
+    if (!status.ok()) return ToObject(env, status);
+    request.rows = std::move(inputs.rows);
+    request.preconditioner = std::move(inputs.preconditioner);
+
+    auto job = std::make_unique<MomentsJob>(env, CancellationObject::Of(info[1]), std::move(inputs),
+                                            std::move(request));
+    const Napi::Promise promise = job->promise();
+    environment.executor.Submit(env, std::move(job));
+    return promise;
+  });
+}
+
+}  // namespace pike

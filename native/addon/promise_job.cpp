@@ -1,0 +1,48 @@
+#include "addon/promise_job.h"
+
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+namespace pike {
+
+Napi::Object ToObject(Napi::Env env, const Status& status) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("code", CodeName(status.code));
+  object.Set("message", status.message);
+  return object;
+}
+
+Status ToStatus(const std::exception& error) {
+  // A container may also say that a size is beyond what it could ever hold.
+  const bool memory =
+      dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const std::length_error*>(&error);
+  if (memory) return {StatusCode::kMemory, "not enough memory for sums of these shapes"};
+  return {StatusCode::kInternal, error.what()};
+}
+
+PromiseJob::PromiseJob(Napi::Env env, std::shared_ptr<Cancellation> cancellation)
+    : deferred_(Napi::Promise::Deferred::New(env)), cancellation_(std::move(cancellation)) {}
+
+void PromiseJob::Run() noexcept {
+  if (cancellation_->cancelled()) {
+    status_ = Aborted();
+  } else {
+    try {
+      status_ = Compute(*cancellation_);
+    } catch (const std::exception& error) {
+      status_ = ToStatus(error);
+    }
+  }
+  ReleaseInputs();
+}
+
+void PromiseJob::Settle(Napi::Env env) {
+  try {
+    deferred_.Resolve(status_.ok() ? Guarded(env, [&] { return Result(env); }) : ToObject(env, status_));
+  } catch (const Napi::Error&) {
+    // The environment is being terminated: nobody is left to hear of it.
+  }
+}
+
+}  // namespace pike
