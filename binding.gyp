@@ -1,0 +1,71 @@
+# The native addon, built by node-gyp (`node native/build.mjs --tool=gyp`); CMakeLists.txt is the same for cmake-js, with
+# the reasons for every flag. Keep both alike.
+{
+  'variables': {
+    # Where CUDA is, if a probe compiled and linked with its nvcc; else nothing.
+    'cuda_home%': '<!(node native/find-cuda.mjs)',
+  },
+  'targets': [
+    {
+      'target_name': 'pike_mixer',
+      'dependencies': ["<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"],
+      'include_dirs': ['native'],
+      'defines': ['NAPI_VERSION=9', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
+      'sources': [
+        'native/addon/addon.cpp',
+        'native/addon/buffer_pool.cpp',
+        'native/addon/build_info.cpp',
+        'native/addon/cancellation_object.cpp',
+        'native/addon/environment.cpp',
+        'native/addon/executor.cpp',
+        'native/addon/inputs.cpp',
+        'native/addon/moment_stream_object.cpp',
+        'native/addon/moments_job.cpp',
+        'native/addon/promise_job.cpp',
+        'native/addon/results.cpp',
+        'native/core/layout.cpp',
+        'native/core/memory.cpp',
+        'native/cpu/blocks.cpp',
+        'native/cpu/metric.cpp',
+        'native/cpu/moment_stream.cpp',
+        'native/cpu/moments.cpp',
+        'native/cpu/products.cpp',
+        'native/cpu/thread_pool.cpp',
+      ],
+      'cflags_cc!': ['-fno-rtti', '-std=gnu++17'],
+      'cflags_cc': ['-std=c++20', '-O3', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-Wall', '-Wextra',
+                    '-ffp-contract=off', '-fno-math-errno'],
+      'xcode_settings': {
+        'CLANG_CXX_LANGUAGE_STANDARD': 'c++20',
+        'GCC_ENABLE_CPP_RTTI': 'YES',
+        'GCC_OPTIMIZATION_LEVEL': '3',
+        'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+        'MACOSX_DEPLOYMENT_TARGET': '11.0',
+        'OTHER_CPLUSPLUSFLAGS': ['-ffp-contract=off', '-fno-math-errno'],
+      },
+      'msvs_settings': {
+        'VCCLCompilerTool': {
+          'AdditionalOptions': ['/std:c++20', '/fp:precise'],
+          'RuntimeTypeInfo': 'true',
+        },
+      },
+      'conditions': [
+        ['OS=="linux"', {'ldflags': ['-Wl,-z,nodelete']}],
+        ['cuda_home!=""', {
+          # Kernels (.cu) come in by a rule with process_outputs_as_sources.
+          'sources': ['native/cuda/probe.cpp'],
+          'include_dirs': ['<(cuda_home)/include'],
+          'conditions': [
+            ['OS=="win"', {
+              'libraries': ['<(cuda_home)/lib/x64/cudart_static.lib'],
+            }, {
+              'libraries': ['-L<(cuda_home)/lib64', '-lcudart_static', '-lrt', '-lpthread', '-ldl'],
+            }],
+          ],
+        }, {
+          'sources': ['native/cuda/absent.cpp'],
+        }],
+      ],
+    },
+  ],
+}

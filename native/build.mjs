@@ -1,0 +1,165 @@
+/**
+ * Builds the native addon: `node native/build.mjs [--tool=cmake|gyp] [--cuda=auto|on|off]`, or by the environment
+ * PIKE_BUILD_TOOL and PIKE_CUDA. A C++20 compiler is needed, and either CMake or Python 3; which of the two build
+ * tools is used makes no difference to the result. Says little unless something fails, and then shows all of the log.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { delimiter, dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const BINARY = join('Release', 'pike_mixer.node');
+const FOLDERS = { cmake: 'build-cmake', gyp: 'build' };
+
+/** Ends the build with a message for people; anything else that is thrown is a bug here. */
+class BuildError extends Error {}
+
+function readOptions() {
+  const { values } = parseArgs({ options: { tool: { type: 'string' }, cuda: { type: 'string' } } });
+  const tool = values.tool ?? process.env.PIKE_BUILD_TOOL;
+  const cuda = (values.cuda ?? (process.env.PIKE_CUDA || 'auto')).toLowerCase();
+  if (tool && !(tool in FOLDERS)) throw new BuildError(`--tool must be cmake or gyp, but is '${tool}'`);
+  if (!['auto', 'on', 'off'].includes(cuda))
+    throw new BuildError(`--cuda must be auto, on or off, but is '${cuda}'`);
+  return { tool: tool || undefined, cuda };
+}
+
+function say(text) {
+  console.log(`pike-mixer: ${text}`);
+}
+
+/** The first line that `command --version` prints, or nothing if it does not work. */
+function versionOf(command) {
+  const { status, stdout, error } = spawnSync(command, ['--version'], { encoding: 'utf8' });
+  return error || status !== 0 ? undefined : stdout.split('\n', 1)[0].trim();
+}
+
+function findPython() {
+  const candidates = [process.env.npm_config_python, process.env.PYTHON, 'python3', 'python'];
+  return candidates.find((python) => python && versionOf(python)?.startsWith('Python 3'));
+}
+
+function chooseTool(asked) {
+  const cmake = versionOf('cmake');
+  if (asked === 'cmake' && !cmake) throw new BuildError('--tool=cmake, but no working cmake is on the PATH');
+  if (cmake && asked !== 'gyp') return { name: 'cmake', title: `cmake-js, ${cmake}` };
+  const python = findPython();
+  if (asked === 'gyp' && !python)
+    throw new BuildError('--tool=gyp, but no Python 3 is on the PATH, which node-gyp needs');
+  if (python) return { name: 'gyp', title: `node-gyp, ${versionOf(python)}`, python };
+  throw new BuildError(
+    'neither CMake nor Python 3 works here, and the native addon needs one of them, beside make and a C++20 ' +
+      'compiler. Install CMake (for example: apt install cmake g++) and run `npm run build:native` again.',
+  );
+}
+
+/** Where a command would be found, with a mark that changes when the file does. */
+function identityOf(command) {
+  if (!command) return null;
+  const suffix = process.platform === 'win32' ? '.exe' : '';
+  const folders = command.includes('/') ? [''] : (process.env.PATH ?? '').split(delimiter);
+  const file = folders.map((folder) => join(folder, command + suffix)).find((path) => existsSync(path));
+  return file ? `${file} ${statSync(file).mtimeMs}` : null;
+}
+
+/** A build folder remembers compilers that it found once. So when any of these changes, it starts anew. */
+function prepareFolder(tool, cuda) {
+  const folder = join(ROOT, FOLDERS[tool]);
+  const stamp = join(folder, 'pike-build.json');
+  const compilers = ['nvcc', process.env.CUDACXX, process.env.CXX ?? 'c++', 'cmake', 'ninja'];
+  const facts = JSON.stringify(
+    { cuda, node: process.version, compilers: compilers.map(identityOf) },
+    null,
+    1,
+  );
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === facts) return;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(stamp, facts);
+}
+
+/** Runs a step quietly; shows what it printed when it fails. */
+function run(what, script, args, env = {}) {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, [script, ...args], {
+    cwd: ROOT,
+    // Build files ask `node` for paths, which need not be on the PATH, or not be the one that runs this.
+    env: { ...process.env, PATH: [dirname(process.execPath), process.env.PATH].join(delimiter), ...env },
+    encoding: 'utf8',
+    maxBuffer: 1 << 30,
+  });
+  if (!error && status === 0) return;
+  console.error((stdout ?? '') + (stderr ?? ''));
+  throw new BuildError(
+    `${what} failed${error ? `: ${error.message}` : `, exit status ${status}`}; the log is above`,
+  );
+}
+
+function scriptOf(module) {
+  try {
+    return createRequire(import.meta.url).resolve(module);
+  } catch {
+    throw new BuildError(
+      `${module} is not installed: run \`npm install\` with development dependencies first`,
+    );
+  }
+}
+
+function buildWithCmake(cuda) {
+  const cmakeJs = scriptOf('cmake-js/bin/cmake-js');
+  const options = ['--out', FOLDERS.cmake, `--CDPIKE_CUDA=${cuda.toUpperCase()}`];
+  // `build` by itself would ignore changed options once a cache exists.
+  run('configuring', cmakeJs, ['configure', ...options]);
+  say('compiling');
+  run('compiling', cmakeJs, ['build', ...options, '--parallel', String(availableParallelism())]);
+}
+
+function buildWithGyp(cuda, python) {
+  const nodeGyp = scriptOf('node-gyp/bin/node-gyp.js');
+  const prefix = resolve(dirname(process.execPath), '..');
+  const args = [`--python=${python}`, `--jobs=${availableParallelism()}`];
+  if (existsSync(join(prefix, 'include/node/node_api.h'))) args.push(`--nodedir=${prefix}`);
+  else say(`no Node headers beside ${process.execPath}: node-gyp will download them`);
+  run('configuring', nodeGyp, ['configure', ...args], { PIKE_CUDA: cuda });
+  say('compiling');
+  run('compiling', nodeGyp, ['build', ...args], { PIKE_CUDA: cuda });
+}
+
+/** Loads what was built, in a process of its own, and says what it is. */
+function verify(file) {
+  const script = 'console.log(JSON.stringify(require(process.argv[1]).buildInfo))';
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script, file], { encoding: 'utf8' });
+  if (status !== 0) throw new BuildError(`${file} was built but does not load: ${stderr}`);
+  const { compiler, instructionSet, cuda } = JSON.parse(stdout);
+  const major = Math.floor(cuda.runtimeVersion / 1000);
+  const minor = Math.floor((cuda.runtimeVersion % 1000) / 10);
+  return `${compiler}, ${instructionSet}, ${cuda.compiled ? `CUDA ${major}.${minor}` : 'without CUDA'}`;
+}
+
+function main() {
+  const began = performance.now();
+  const options = readOptions();
+  const tool = chooseTool(options.tool);
+  say(`building the native addon with ${tool.title}; CUDA ${options.cuda}`);
+  prepareFolder(tool.name, options.cuda);
+  if (tool.name === 'cmake') buildWithCmake(options.cuda);
+  else buildWithGyp(options.cuda, tool.python);
+
+  const file = join(ROOT, FOLDERS[tool.name], BINARY);
+  const what = verify(file);
+  // The other tool's result, from an earlier time, must not be the one that is found.
+  rmSync(join(ROOT, FOLDERS[tool.name === 'cmake' ? 'gyp' : 'cmake'], BINARY), { force: true });
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  say(`built ${relative(ROOT, file)} in ${seconds} s (${what})`);
+}
+
+try {
+  main();
+} catch (error) {
+  if (!(error instanceof BuildError) && error.code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw error;
+  console.error(`pike-mixer: the native addon was not built: ${error.message}`);
+  process.exitCode = 1;
+}
