@@ -1,0 +1,131 @@
+/**
+ * Finds and loads the native addon, and keeps every reason why it could not: a fallback must be explained.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { TensorMemory } from '../gradients/gradient.js';
+import type { Moments } from '../statistics/statistics.js';
+
+/** Says which interface below an addon has; `kApiVersion` in native/addon/addon.cpp. */
+const API_VERSION = 1;
+
+/** What went wrong on the native side; `code` is one of errors.ts. */
+export interface NativeStatus {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A call that could not be begun gives a status at once; a promise is always fulfilled, perhaps with a status. */
+export type NativeResult<T> = Promise<T | NativeStatus> | NativeStatus;
+
+export interface NativeCancellation {
+  cancel(): void;
+}
+
+/** Tensor by tensor; dtypes are numbers of native/core/dtype.h. */
+export interface NativeLayout {
+  readonly dtypes: Uint8Array;
+  readonly lengths: Float64Array;
+}
+
+export interface NativePreconditioner {
+  readonly dtypes: Uint8Array;
+  readonly tensors: readonly TensorMemory[];
+}
+
+export interface NativeMomentsRequest extends NativeLayout {
+  /** m_k, length K. */
+  readonly rowsPerTask: Int32Array;
+  /** s_ki, task by task. */
+  readonly samples: Float64Array;
+  /** The tensors of all rows, row after row. */
+  readonly tensors: readonly TensorMemory[];
+  readonly preconditioner: NativePreconditioner | null;
+  readonly inner: boolean;
+  readonly rowScalars: boolean;
+  readonly threads: number;
+}
+
+export interface NativeMomentStream {
+  add(
+    task: number,
+    tensors: readonly TensorMemory[],
+    samples: number,
+    preconditioner: NativePreconditioner | null,
+    lengths: Float64Array,
+    cancellation: NativeCancellation | null,
+  ): NativeResult<undefined>;
+  moments(cancellation: NativeCancellation | null): NativeResult<Moments>;
+  dispose(): void;
+}
+
+export interface NativeStreamOptions extends NativeLayout {
+  readonly tasks: number;
+  readonly inner: boolean;
+  readonly threads: number;
+}
+
+/** The exports of the addon (native/addon/addon.cpp). */
+export interface NativeAddon {
+  readonly apiVersion: number;
+  readonly buildInfo: {
+    readonly napiVersion: number;
+    readonly compiler: string;
+    readonly instructionSet: string;
+    /** `runtimeVersion` as 13000 for 13.0; 0 when not compiled. */
+    readonly cuda: { readonly compiled: boolean; readonly runtimeVersion: number };
+  };
+  /** Asks the CUDA driver, which on a machine with one may take a good part of a second the first time. */
+  cudaProbe():
+    | { readonly devices: readonly string[]; readonly driverVersion: number; readonly error: string | null }
+    | NativeStatus;
+  moments(request: NativeMomentsRequest, cancellation: NativeCancellation | null): NativeResult<Moments>;
+  readonly MomentStream: new (options: NativeStreamOptions) => NativeMomentStream;
+  readonly Cancellation: new () => NativeCancellation;
+}
+
+export type LoadedAddon =
+  | { readonly addon: NativeAddon; readonly path: string; readonly reasons: readonly string[] }
+  | { readonly addon: null; readonly path: null; readonly reasons: readonly string[] };
+
+let loaded: LoadedAddon | undefined;
+
+/** The addon, looked for once per thread of JavaScript. Never throws. */
+export function loadAddon(): LoadedAddon {
+  loaded ??= loadFirst(addonCandidates());
+  return loaded;
+}
+
+/**
+ * Where an addon may be, best first. `PIKE_MIXER_ADDON` names a file that is then the only candidate: whoever
+ * asks for a certain one must not get another.
+ */
+export function addonCandidates(env: NodeJS.ProcessEnv = process.env): string[] {
+  if (env.PIKE_MIXER_ADDON) return [env.PIKE_MIXER_ADDON];
+  const folders = [`prebuilds/${process.platform}-${process.arch}`, 'build-cmake/Release', 'build/Release'];
+  // This file is two folders below the package, in lib/ as well as in dist/.
+  return folders.map((folder) => fileURLToPath(new URL(`../../${folder}/pike_mixer.node`, import.meta.url)));
+}
+
+/** The first candidate that loads, and why those before it did not. Never throws. */
+export function loadFirst(candidates: readonly string[]): LoadedAddon {
+  const reasons: string[] = [];
+  for (const path of candidates) {
+    try {
+      if (!existsSync(path)) throw new Error('there is no such file');
+      // Not `require`: a file of any name and content is tried as an addon, and never run as JavaScript.
+      const module = { exports: {} as NativeAddon };
+      process.dlopen(module, resolve(path));
+      const { apiVersion } = module.exports;
+      if (apiVersion !== API_VERSION)
+        throw new Error(
+          `its interface is version ${apiVersion}, ${API_VERSION} was expected: run \`npm run build:native\` again`,
+        );
+      return { addon: module.exports, path, reasons };
+    } catch (error) {
+      reasons.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return { addon: null, path: null, reasons };
+}
