@@ -24,7 +24,14 @@ import {
   throwIfAborted,
 } from '../validate.js';
 import { checkLosses, type LossAverage, Measurement } from './measurement.js';
-import { type MixerOptions, type ResolvedOptions, resolveOptions } from './options.js';
+import {
+  type MeasureOptions,
+  type MixerOptions,
+  type ObserveOptions,
+  type ResolvedOptions,
+  resolveOptions,
+  type UpdateOptions,
+} from './options.js';
 import type { MixerEvents, MixerWarning, UpdateReport } from './report.js';
 import {
   checkSmoothing,
@@ -37,31 +44,6 @@ import {
   type StateOrigin,
 } from './state.js';
 import { type ComputedUpdate, computeUpdate } from './update.js';
-
-export interface ObserveOptions {
-  /** Samples that the gradient is the mean over. */
-  samples: number;
-  /** Their mean training loss: for rules that need it and for the log. */
-  loss?: number;
-  /** Diagonal D of the metric, the same in the whole measurement: products become sum_i a_i D_i b_i. */
-  preconditioner?: Gradient;
-  signal?: AbortSignal;
-}
-
-export interface UpdateOptions {
-  /** η of this step, where it changes while training. */
-  learningRate?: number;
-  signal?: AbortSignal;
-}
-
-export interface MeasureOptions extends UpdateOptions {
-  /** `samples[k][i]`: samples in micro-batch i of task k. */
-  samples: readonly (readonly number[])[];
-  /** Mean training losses, shaped like `samples`. */
-  losses?: readonly (readonly number[])[];
-  /** Diagonal D of the metric: products become sum_i a_i D_i b_i. */
-  preconditioner?: Gradient;
-}
 
 export class Mixer extends EventEmitter<MixerEvents> {
   /** Names of the K tasks. */

@@ -1,9 +1,10 @@
 /**
- * The options of a Mixer: what they mean, their defaults, their checks. Defaults were found by experiment on
+ * The options of a Mixer and of its calls: what they mean, their defaults, their checks. Defaults were found by experiment on
  * small byte-level language models; docs say where the paper's setting differs.
  */
 import type { BackendChoice } from '../backends/select.js';
 import { PikeError } from '../errors.js';
+import type { Gradient } from '../gradients/gradient.js';
 import type { RuleOptions, WeightRule } from '../rules/rule.js';
 import { rules } from '../rules/rules.js';
 import {
@@ -73,6 +74,31 @@ export interface MixerOptions {
   threads?: number;
   /** For rules that draw random numbers (default 0). */
   seed?: number;
+}
+
+export interface ObserveOptions {
+  /** Samples that the gradient is the mean over. */
+  samples: number;
+  /** Their mean training loss: for rules that need it and for the log. */
+  loss?: number;
+  /** Diagonal D of the metric, the same in the whole measurement: products become sum_i a_i D_i b_i. */
+  preconditioner?: Gradient;
+  signal?: AbortSignal;
+}
+
+export interface UpdateOptions {
+  /** η of this step, where it changes while training. */
+  learningRate?: number;
+  signal?: AbortSignal;
+}
+
+export interface MeasureOptions extends UpdateOptions {
+  /** `samples[k][i]`: samples in micro-batch i of task k. */
+  samples: readonly (readonly number[])[];
+  /** Mean training losses, shaped like `samples`. */
+  losses?: readonly (readonly number[])[];
+  /** Diagonal D of the metric: products become sum_i a_i D_i b_i. */
+  preconditioner?: Gradient;
 }
 
 /** Checked options with every default filled in. */

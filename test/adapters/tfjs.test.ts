@@ -198,7 +198,7 @@ describe('adamPreconditioner', () => {
     ];
     let v = [0, 0, 0];
     for (const gradient of gradients) {
-      optimizer.applyGradients({ [variable.name]: tf.tensor1d(gradient) });
+      optimizer.applyGradients([{ name: variable.name, tensor: tf.tensor1d(gradient) }]);
       v = v.map((x, i) => 0.95 * x + 0.05 * gradient[i] ** 2);
     }
     const before = tf.memory().numTensors;

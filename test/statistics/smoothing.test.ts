@@ -27,9 +27,9 @@ const measurement = (normSquared: number[], variance: number[], m: number[], n: 
 });
 
 describe('smoothing', () => {
-  it.each(golden('estimators').ema.map((e: GoldenAverage) => [e.beta, e]))(
+  it.each((golden('estimators').ema as GoldenAverage[]).map((e) => [e.beta, e] as const))(
     'golden average, beta %d',
-    (_, expected: GoldenAverage) => {
+    (_, expected) => {
       let average = emptyAverage(1);
       expected.x.forEach((x, i) => {
         average = advance(average, expected.beta, [x ?? Number.NaN], [expected.weight[i]]);
