@@ -129,6 +129,12 @@ export function mixerCallback(mixer: Mixer, probe: () => Promise<unknown>): tfjs
   };
 }
 
+export interface TrainerOptions<B extends Batch> extends GradientOptions<B> {
+  optimizer: tfjs.Optimizer;
+  /** false trains on the mixer's weights as they are, for comparison (default true). */
+  measure?: boolean;
+}
+
 export interface TrainStep {
   /** Samples of every task in this batch, length K. */
   readonly counts: Int32Array;
@@ -148,9 +154,9 @@ export interface TrainStep {
 export function createTrainer<B extends Batch>(
   tf: Tf,
   mixer: Mixer,
-  options: GradientOptions<B> & { optimizer: tfjs.Optimizer },
+  options: TrainerOptions<B>,
 ): () => Promise<TrainStep> {
-  const { optimizer, variables, draw, loss } = options;
+  const { optimizer, variables, draw, loss, measure: mayMeasure = true } = options;
 
   async function plainStep(counts: Int32Array): Promise<number> {
     const batch = await draw(counts);
@@ -181,7 +187,7 @@ export function createTrainer<B extends Batch>(
   }
 
   return async () => {
-    const measure = mixer.due && isWarm(optimizer);
+    const measure = mayMeasure && mixer.due && isWarm(optimizer);
     const counts = mixer.next();
     const byTask = measure || mixer.lossWeights.some((y) => y !== 1);
     const mean = byTask ? await stepByTask(counts, measure) : await plainStep(counts);

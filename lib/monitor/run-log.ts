@@ -62,8 +62,8 @@ export class RunLog {
     mixer.on('warning', this.#onWarning);
   }
 
-  /** A training step: the batch's counts, the weights they were drawn by, and its mean loss if known. */
-  step(counts: ArrayLike<number>, weights: ArrayLike<number>, details: { loss?: number } = {}): void {
+  /** A training step: the batch's counts, the weights they were drawn by, and what else is known, such as `loss`. */
+  step(counts: ArrayLike<number>, weights: ArrayLike<number>, details: Record<string, unknown> = {}): void {
     this.#write('step', { counts: this.#byTask(counts), weights: this.#byTask(weights), ...details });
   }
 

@@ -1,0 +1,108 @@
+import { parseArgs } from 'node:util';
+import { type MixtureName, mixtureNames } from './mixtures.js';
+import { UsageError } from './usage-error.js';
+
+export interface Arguments {
+  help: boolean;
+  steps: number;
+  /** The seeds to run with, one after the other. */
+  seeds: number[];
+  rule: string;
+  backend: string;
+  log: string | null;
+  mixture: MixtureName;
+  /** The user's own text; empty when a built-in mixture is used. */
+  tasks: { name: string; path: string }[];
+}
+
+export const defaultSteps = 1000;
+
+export function usage(known: { rules: readonly string[]; backends: readonly string[] }): string {
+  return `Trains a byte-level language model on text from several sources three times (uniform mixture, PiKE,
+one static mixture) and compares what it has learned.
+
+  --steps N           training steps of each run (default ${defaultSteps})
+  --seed N            first seed (default 1)
+  --seeds N           how many seeds, for mean ± standard error (default 1)
+  --rule NAME         the rule that moves the weights: ${known.rules.join(', ')} (default pike)
+  --backend NAME      where statistics are computed: ${known.backends.join(', ')} (default auto)
+  --log FILE          write the runs as JSON Lines
+  --mixture NAME      built-in sources: ${mixtureNames.join(', ')} (default default)
+  --task NAME=PATH    your own text, a file or a folder, as task NAME; give two or more
+  --help              this text`;
+}
+
+/**
+ * @param known the names that --rule and --backend may have
+ * @throws UsageError one line that says what was wrong and what was expected
+ */
+export function parseArguments(
+  argv: readonly string[],
+  known: { rules: readonly string[]; backends: readonly string[] },
+): Arguments {
+  const values = parseFlags(argv);
+  const seed = wholeNumber('--seed', values.seed, 1, 0);
+  const seeds = wholeNumber('--seeds', values.seeds, 1, 1);
+  const tasks = (values.task ?? []).map(parseTask);
+  if (tasks.length === 1)
+    throw new UsageError(
+      '--task was given once: mixing needs two tasks or more, each with its own --task NAME=PATH',
+    );
+  const names = tasks.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new UsageError(`--task ${twice} was given twice: every task needs its own name`);
+  if (tasks.length > 0 && values.mixture !== undefined)
+    throw new UsageError('--mixture and --task were both given: choose built-in sources or your own');
+  return {
+    help: values.help ?? false,
+    steps: wholeNumber('--steps', values.steps, defaultSteps, 1),
+    seeds: Array.from({ length: seeds }, (_, i) => seed + i),
+    rule: oneOf('--rule', values.rule ?? 'pike', known.rules),
+    backend: oneOf('--backend', values.backend ?? 'auto', known.backends),
+    log: values.log ?? null,
+    mixture: oneOf('--mixture', values.mixture ?? 'default', mixtureNames),
+    tasks,
+  };
+}
+
+function parseFlags(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        steps: { type: 'string' },
+        seed: { type: 'string' },
+        seeds: { type: 'string' },
+        rule: { type: 'string' },
+        backend: { type: 'string' },
+        log: { type: 'string' },
+        mixture: { type: 'string' },
+        task: { type: 'string', multiple: true },
+        help: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    // Node's own words, its first sentence: the rest explains positional arguments, of which there are none.
+    throw new UsageError(`${(error as Error).message.split(/\.\s|\n/)[0]}; see --help`);
+  }
+}
+
+function wholeNumber(flag: string, text: string | undefined, preset: number, least: number): number {
+  if (text === undefined) return preset;
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && Number.isSafeInteger(value)) return value;
+  throw new UsageError(`${flag} must be a whole number of at least ${least}, but is '${text}'`);
+}
+
+function oneOf<T extends string>(flag: string, value: string, names: readonly T[]): T {
+  const found = names.find((name) => name === value);
+  if (found !== undefined) return found;
+  throw new UsageError(`${flag} must be one of ${names.join(', ')}, but is '${value}'`);
+}
+
+function parseTask(text: string): { name: string; path: string } {
+  const at = text.indexOf('=');
+  if (at > 0 && at < text.length - 1) return { name: text.slice(0, at), path: text.slice(at + 1) };
+  throw new UsageError(`--task must be NAME=FILE_OR_FOLDER, but is '${text}'`);
+}

@@ -1,0 +1,109 @@
+import Table from 'cli-table3';
+import { finalLosses, mean, type RunResult, range, samplesToReach, standardError } from './comparison.js';
+
+/**
+ * The table of all runs, a column per way of mixing (the first is the one the others are compared with), and
+ * below it in words what changed. It says what happened, whichever way it went.
+ */
+export function formatResults(runs: readonly RunResult[], tasks: readonly string[]): string {
+  const mixings = [...new Set(runs.map((run) => run.mixing))];
+  const base = mixings[0]!;
+  const of = (mixing: string) => runs.filter((run) => run.mixing === mixing);
+  const baseOf = (run: RunResult) => of(base).find(({ seed }) => seed === run.seed)!;
+  const difference = (run: RunResult) => mean(finalLosses(run)) - mean(finalLosses(baseOf(run)));
+
+  const table = new Table({ head: ['held-out loss', ...mixings], style: { head: [], border: [] } });
+  const row = (title: string, cell: (mixing: string) => string) => table.push([title, ...mixings.map(cell)]);
+  const average =
+    (value: (run: RunResult) => number, digits = 3) =>
+    (mixing: string) =>
+      formatMean(of(mixing).map(value), digits);
+  for (const [k, task] of tasks.entries())
+    row(
+      task,
+      average((run) => finalLosses(run)[k]!),
+    );
+  row(
+    'mean',
+    average((run) => mean(finalLosses(run))),
+  );
+  row(
+    'highest − lowest',
+    average((run) => range(finalLosses(run))),
+  );
+  row(`mean − ${base}'s`, (mixing) =>
+    mixing === base ? '' : formatMean(of(mixing).map(difference), 4, true),
+  );
+  row(`samples to ${base}'s mean`, (mixing) =>
+    formatSamples(of(mixing), (run) => mean(finalLosses(baseOf(run)))),
+  );
+  row('final weights', (mixing) =>
+    tasks.map((_, k) => mean(of(mixing).map((run) => run.weights[k]!)).toFixed(2)).join(' / '),
+  );
+  row(
+    'seconds',
+    average((run) => run.seconds, 1),
+  );
+  row('of these for mixing', (mixing) => formatMixingCost(of(mixing)));
+
+  const remarks = mixings.slice(1).map((mixing) => {
+    const changes = tasks.map((_, k) =>
+      mean(of(mixing).map((run) => finalLosses(run)[k]! - finalLosses(baseOf(run))[k]!)),
+    );
+    return formatRemark(mixing, base, mean(of(mixing).map(difference)), tasks, changes);
+  });
+  const seeds = of(base).length;
+  const legend =
+    'Nats per byte on text kept out of training; lower is better.' +
+    (seeds > 1 ? ` Mean ± standard error over ${seeds} seeds.` : '');
+  return [legend, table.toString(), ...remarks].join('\n');
+}
+
+function formatMean(values: readonly number[], digits: number, signed = false): string {
+  const center = mean(values);
+  const error = standardError(values);
+  const text = signed ? formatSigned(center, digits) : center.toFixed(digits);
+  return error === null ? text : `${text} ± ${error.toFixed(digits)}`;
+}
+
+function formatSigned(value: number, digits: number): string {
+  return (value > 0 ? '+' : '') + value.toFixed(digits);
+}
+
+/** The mean over the seeds that got there, as a number and as a share of what the run had. */
+function formatSamples(runs: readonly RunResult[], target: (run: RunResult) => number): string {
+  const reached = runs.flatMap((run) => {
+    const samples = samplesToReach(run, target(run));
+    return samples === null ? [] : [{ samples, share: samples / run.evaluations.at(-1)!.samples }];
+  });
+  if (reached.length === 0) return 'not reached';
+  const samples = Math.round(mean(reached.map((each) => each.samples)));
+  const share = Math.round(100 * mean(reached.map((each) => each.share)));
+  const missing = reached.length < runs.length ? `, in ${reached.length} of ${runs.length} seeds` : '';
+  return `${samples.toLocaleString('en')} (${share} %)${missing}`;
+}
+
+function formatMixingCost(runs: readonly RunResult[]): string {
+  const seconds = mean(runs.map((run) => run.mixingSeconds));
+  const share = mean(runs.map((run) => run.mixingSeconds / run.seconds));
+  return `${seconds.toFixed(1)} (${(100 * share).toFixed(1)} %)`;
+}
+
+function formatRemark(
+  mixing: string,
+  base: string,
+  difference: number,
+  tasks: readonly string[],
+  changes: readonly number[],
+): string {
+  const named = (worse: boolean) =>
+    tasks.flatMap((task, k) =>
+      changes[k]! > 0 === worse ? [`${task} ${formatSigned(changes[k]!, 3)}`] : [],
+    );
+  const list = (names: string[]) => (names.length > 0 ? names.join(', ') : 'none');
+  const verdict =
+    difference < 0
+      ? `ended ${(-difference).toFixed(4)} below ${base}`
+      : `did not beat ${base}: it ended ${difference.toFixed(4)} above`;
+  return `${mixing} ${verdict}. Better: ${list(named(false))}. Worse: ${list(named(true))}.`;
+}
