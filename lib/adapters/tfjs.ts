@@ -216,9 +216,7 @@ export async function adamPreconditioner(
   for (const variable of variables) {
     const second = await byName.get(`${variable.name}/v`)?.data<'float32'>();
     if (!second) return null;
-    diagonal.push(
-      Float32Array.from(second, (v) => (v === 0 ? 0 : 1 / (Math.sqrt(v / correction) + epsilon))),
-    );
+    diagonal.push(second.map((v) => (v === 0 ? 0 : 1 / (Math.sqrt(v / correction) + epsilon))));
   }
   return diagonal;
 }
