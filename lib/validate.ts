@@ -21,6 +21,14 @@ export function requirePositiveInteger(name: string, value: unknown): number {
   return value;
 }
 
+/** A positive integer that fits an Int32Array, as counts do. */
+export function requireCount(name: string, value: unknown): number {
+  const count = requirePositiveInteger(name, value);
+  if (count > 2 ** 31 - 1)
+    throw new PikeError('ERR_INVALID_OPTION', `${name} must be at most ${2 ** 31 - 1}, but is ${count}.`);
+  return count;
+}
+
 export function requireNonNegativeInteger(name: string, value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw new PikeError('ERR_INVALID_OPTION', `${name} must be an integer >= 0, but is ${show(value)}.`);
@@ -115,6 +123,11 @@ export function abortReason(signal: AbortSignal): Error {
   return reason instanceof Error
     ? reason
     : new PikeError('ERR_ABORTED', `The call was aborted: ${show(reason)}.`, { cause: reason });
+}
+
+export function requireSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new PikeError('ERR_INVALID_OPTION', `signal must be an AbortSignal, but is ${show(signal)}.`);
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

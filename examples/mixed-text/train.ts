@@ -76,9 +76,8 @@ export async function train(options: RunOptions, progress: Progress): Promise<Ru
   const measuring: number[] = [];
   evaluate();
   for (let i = 1; i <= steps; i++) {
-    const { weights } = mixer;
     const started = performance.now();
-    const { counts, loss, report } = await step();
+    const { counts, weights, loss, report } = await step();
     (report ? measuring : plain).push((performance.now() - started) / 1000);
     average.update();
     log?.step(counts, weights, { loss, tensors: tf.memory().numTensors });

@@ -27,8 +27,9 @@ export type LabeledBatch = { xs: tfjs.Tensor; ys: tfjs.Tensor };
 /**
  * Joins one source per task into a `DrawBatch`: each returns `n` samples, joined along the first axis.
  *
- * @param sources by task; `n` >= 1
- * @throws PikeError `ERR_INVALID_OPTION` when a task has no source
+ * @param sources by task; `n` >= 1. The tensors returned are disposed after use: clone what you keep.
+ * @throws PikeError `ERR_INVALID_OPTION` when a task has no source; the drawing, `ERR_SHAPE` when a source returns
+ *   another number of samples
  */
 export function drawFrom(
   tf: Tf,
@@ -44,20 +45,32 @@ export function drawFrom(
   });
   return async (counts) => {
     const parts: LabeledBatch[] = [];
-    for (const [k, source] of ordered.entries()) if (counts[k] > 0) parts.push(await source(counts[k]));
-    if (parts.length === 1) return parts[0];
-    const joined = {
-      xs: tf.concat(parts.map((part) => part.xs)),
-      ys: tf.concat(parts.map((part) => part.ys)),
-    };
-    for (const part of parts) disposeBatch(tf, part);
-    return joined;
+    try {
+      for (const [k, source] of ordered.entries()) {
+        if (counts[k] === 0) continue;
+        const part = await source(counts[k]);
+        parts.push(part);
+        if (part.xs.shape[0] !== counts[k] || part.ys.shape[0] !== counts[k])
+          throw new PikeError(
+            'ERR_SHAPE',
+            `sources['${mixer.tasks[k]}'] was asked for ${counts[k]} samples, but returned ${part.xs.shape[0]} xs and ${part.ys.shape[0]} ys.`,
+          );
+      }
+      // A copy also of a single part, so that all parts can be disposed alike.
+      return {
+        xs: tf.concat(parts.map((part) => part.xs)),
+        ys: tf.concat(parts.map((part) => part.ys)),
+      };
+    } finally {
+      for (const part of parts) disposeBatch(tf, part);
+    }
   };
 }
 
 /**
  * A dataset of mixed batches for `model.fitDataset`. Each batch takes the mixer one step on, so a change of
- * weights acts on the very next one: do not put `shuffle` or `prefetch` behind it, which would delay it.
+ * weights acts on the very next one: do not put `shuffle` or `prefetch` behind it, which would delay it. Loss weights
+ * of a rule (`mixer.lossWeights`) have no way into `fitDataset`; `createTrainer` applies them.
  *
  * @param options.batches batches per pass through the dataset (an epoch); without end when left out
  */
@@ -102,13 +115,19 @@ export function createProbe<B extends Batch>(
 ): () => Promise<UpdateReport | null> {
   return async () => {
     if (!isWarm(options.optimizer)) return null;
-    const metric = await metricOf(options);
-    for (const k of mixer.tasks.keys())
-      for (let i = 0; i < mixer.microBatches; i++) {
-        const pass = await gradientsOf(tf, options, onlyTask(mixer, k, mixer.microBatchSize));
-        tf.dispose(pass.gradients);
-        await observe(mixer, k, mixer.microBatchSize, pass, metric);
-      }
+    try {
+      const metric = await metricOf(options);
+      for (const k of mixer.tasks.keys())
+        for (let i = 0; i < mixer.microBatches; i++) {
+          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, mixer.microBatchSize));
+          tf.dispose(pass.gradients);
+          await observe(mixer, k, mixer.microBatchSize, pass, metric);
+        }
+    } catch (error) {
+      // Half a measurement must not stand in the way of the next one.
+      await mixer.discard();
+      throw error;
+    }
     return mixer.update();
   };
 }
@@ -138,6 +157,8 @@ export interface TrainerOptions<B extends Batch> extends GradientOptions<B> {
 export interface TrainStep {
   /** Samples of every task in this batch, length K. */
   readonly counts: Int32Array;
+  /** The weights that these counts were drawn by, length K. */
+  readonly weights: Float64Array;
   /** Mean loss of the batch. */
   readonly loss: number;
   /** What the mixer did, when this step was a measuring one. */
@@ -160,11 +181,14 @@ export function createTrainer<B extends Batch>(
 
   async function plainStep(counts: Int32Array): Promise<number> {
     const batch = await draw(counts);
-    const value = optimizer.minimize(() => loss(batch), true, variables)!;
-    const [mean] = await value.data();
-    value.dispose();
-    disposeBatch(tf, batch);
-    return mean;
+    try {
+      const value = optimizer.minimize(() => loss(batch), true, variables)!;
+      const [mean] = await value.data();
+      value.dispose();
+      return mean;
+    } finally {
+      disposeBatch(tf, batch);
+    }
   }
 
   /** The same step by the sum over tasks of y_k b_k/b times the gradient of task k. */
@@ -173,25 +197,34 @@ export function createTrainer<B extends Batch>(
     const { lossWeights, batchSize } = mixer;
     let sum: tfjs.NamedTensorMap = {};
     let mean = 0;
-    for (const k of mixer.tasks.keys())
-      for (const samples of cut(counts[k], measure ? mixer.microBatches : 1)) {
-        const pass = await gradientsOf(tf, options, onlyTask(mixer, k, samples));
-        const share = samples / batchSize;
-        mean += share * pass.loss;
-        sum = addScaled(tf, variables, sum, pass.gradients, share * lossWeights[k]);
-        if (measure) await observe(mixer, k, samples, pass, metric);
-      }
-    optimizer.applyGradients(sum);
-    tf.dispose(sum);
+    try {
+      for (const k of mixer.tasks.keys())
+        for (const samples of cut(counts[k], measure ? mixer.microBatches : 1)) {
+          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, samples));
+          const share = samples / batchSize;
+          mean += share * pass.loss;
+          sum = addScaled(tf, sum, pass.gradients, share * lossWeights[k]);
+          if (measure) await observe(mixer, k, samples, pass, metric);
+        }
+      // In the order of the variables, since optimisers keep their moments by position, and with nothing for a
+      // variable that no gradient reached, which they leave alone: just as `minimize` does it.
+      optimizer.applyGradients(variables.map(({ name }) => ({ name, tensor: sum[name] })));
+    } catch (error) {
+      if (measure) await mixer.discard();
+      throw error;
+    } finally {
+      tf.dispose(sum);
+    }
     return mean;
   }
 
   return async () => {
     const measure = mayMeasure && mixer.due && isWarm(optimizer);
+    const { weights } = mixer;
     const counts = mixer.next();
     const byTask = measure || mixer.lossWeights.some((y) => y !== 1);
     const mean = byTask ? await stepByTask(counts, measure) : await plainStep(counts);
-    return { counts, loss: mean, report: measure ? await mixer.update() : null };
+    return { counts, weights, loss: mean, report: measure ? await mixer.update() : null };
   };
 }
 
@@ -235,10 +268,15 @@ async function gradientsOf<B extends Batch>(
   counts: Int32Array,
 ): Promise<GradientPass> {
   const batch = await options.draw(counts);
-  const { value, grads } = tf.variableGrads(() => options.loss(batch), options.variables);
+  let pass: { value: tfjs.Scalar; grads: tfjs.NamedTensorMap };
+  try {
+    pass = tf.variableGrads(() => options.loss(batch), options.variables);
+  } finally {
+    disposeBatch(tf, batch);
+  }
+  const { value, grads } = pass;
   const [loss] = await value.data();
   value.dispose();
-  disposeBatch(tf, batch);
   const host = await Promise.all(
     options.variables.map(async (variable) => {
       const gradient = grads[variable.name];
@@ -266,22 +304,22 @@ async function metricOf<B extends Batch>({
   return (optimizer && (await adamPreconditioner(optimizer, variables))) ?? undefined;
 }
 
-/** sum + factor · gradients, by name in the order of the variables: optimisers keep their moments by position. */
+/** sum + factor · gradients, by name; a name that neither has stays out. Disposes what it is given. */
 function addScaled(
   tf: Tf,
-  variables: readonly tfjs.Variable[],
   sum: tfjs.NamedTensorMap,
   gradients: tfjs.NamedTensorMap,
   factor: number,
 ): tfjs.NamedTensorMap {
-  const next = tf.tidy(() =>
-    Object.fromEntries(
-      variables.map(({ name, shape }) => {
-        const before = sum[name] ?? tf.zeros(shape);
-        return [name, gradients[name] ? before.add(gradients[name].mul(factor)) : before.clone()];
-      }),
-    ),
-  );
+  const next = tf.tidy(() => {
+    const added: tfjs.NamedTensorMap = {};
+    for (const [name, gradient] of Object.entries(gradients)) {
+      const scaled = gradient.mul(factor);
+      added[name] = sum[name] ? sum[name].add(scaled) : scaled;
+    }
+    for (const [name, before] of Object.entries(sum)) if (!gradients[name]) added[name] = before.clone();
+    return added;
+  });
   tf.dispose(sum);
   tf.dispose(gradients);
   return next;

@@ -13,7 +13,14 @@ import {
 } from '../gradients/gradient.js';
 import { estimate } from '../statistics/estimators.js';
 import type { Statistics } from '../statistics/statistics.js';
-import { refuseUnknown, requireBoolean, requirePositiveInteger, show, throwIfAborted } from '../validate.js';
+import {
+  refuseUnknown,
+  requireBoolean,
+  requirePositiveInteger,
+  requireSignal,
+  show,
+  throwIfAborted,
+} from '../validate.js';
 import { type BackendChoice, selectBackend } from './select.js';
 
 export interface StatisticsOptions {
@@ -31,6 +38,9 @@ export interface StatisticsOptions {
   threads?: number;
   signal?: AbortSignal;
 }
+
+/** A process is told once that `statistics` falls back to the reference. */
+let fallbackTold = false;
 
 /**
  * Unbiased N_k, σ_k² and G_jk of K >= 1 tasks in one pass over their micro-batch gradients.
@@ -54,13 +64,18 @@ export async function statistics(
     'threads',
     'signal',
   ]);
+  requireSignal(options?.signal);
   throwIfAborted(options?.signal);
   const checked = checkRows(rows, options?.samples, options?.preconditioner);
   const short = checked.rows.findIndex((task) => task.length < 2);
   if (short >= 0) throw tooFewMicroBatches(`Task ${short} has ${checked.rows[short].length}`);
   const inner = requireBoolean('inner', options.inner ?? false);
   const standardErrors = requireBoolean('standardErrors', options.standardErrors ?? false);
-  const { backend } = selectBackend(options.backend ?? 'auto', { threads: options.threads });
+  const { backend, fallback } = selectBackend(options.backend ?? 'auto', { threads: options.threads });
+  if (fallback && !fallbackTold) {
+    fallbackTold = true;
+    process.emitWarning(fallback, { type: 'PikeMixerWarning', code: 'WARN_BACKEND_FALLBACK' });
+  }
   const moments = await backend.moments({
     ...checked,
     inner,
@@ -85,7 +100,7 @@ export interface CheckedRows {
 
 /** Checks the shapes of a whole measurement; a task may have any number of rows, but some task must have one. */
 export function checkRows(rows: unknown, samples: unknown, preconditioner: unknown): CheckedRows {
-  if (!Array.isArray(rows) || rows.length === 0 || !rows.every(Array.isArray))
+  if (!Array.isArray(rows) || rows.length === 0 || !Array.from(rows).every(Array.isArray))
     throw new PikeError(
       'ERR_SHAPE',
       `rows must be a list with a list of gradients for every task, but is ${show(rows)}.`,
@@ -103,7 +118,7 @@ export function checkRows(rows: unknown, samples: unknown, preconditioner: unkno
         'ERR_SHAPE',
         `rows[${k}] has ${task.length} gradients, but samples[${k}] has ${samples[k].length} sizes; expected one size for each.`,
       );
-    return task.map((gradient, i) => {
+    return Array.from(task, (gradient, i) => {
       const name = `rows[${k}][${i}]`;
       const view = viewGradient(gradient, name);
       if (layout) assertSameLayout(view, layout, name, layoutName);

@@ -128,8 +128,10 @@ class ReferenceStream implements MomentStream {
       }
     });
     await update.catch((error: unknown) => {
-      // The vector is half updated: the task's measurement is a miss, never a wrong number.
-      this.#deviation[task] = Number.NaN;
+      // The vector is half updated. Whoever it belongs to is a miss, never a wrong number; one vector for all is
+      // everybody's.
+      if (this.#request.inner) this.#deviation[task] = Number.NaN;
+      else this.#deviation.fill(Number.NaN);
       throw error;
     });
     this.#microBatches[task]++;

@@ -11,7 +11,13 @@
  */
 import { PikeError } from '../errors.js';
 import { normalize, projectOntoFloor, weightsOf } from '../rules/simplex.js';
-import { requireNonNegativeInteger, requirePositiveInteger, requireWeights, show } from '../validate.js';
+import {
+  requireCount,
+  requireNonNegativeInteger,
+  requirePositiveInteger,
+  requireWeights,
+  show,
+} from '../validate.js';
 
 export interface AllocatorOptions {
   /** b: samples per batch. */
@@ -38,7 +44,7 @@ export class Allocator {
 
   /** @throws PikeError `ERR_INVALID_OPTION` when a size is not a positive integer or the floors exceed the batch */
   constructor(options: AllocatorOptions) {
-    this.batchSize = requirePositiveInteger('batchSize', options.batchSize);
+    this.batchSize = requireCount('batchSize', options?.batchSize);
     this.tasks = requirePositiveInteger('tasks', options.tasks);
     this.minPerTask = requireNonNegativeInteger('minPerTask', options.minPerTask ?? 0);
     if (this.minPerTask * this.tasks > this.batchSize)

@@ -30,7 +30,13 @@ export class Measurement {
   /** Time spent on it so far. */
   milliseconds = 0;
 
-  constructor(backend: Backend, tasks: readonly string[], inner: boolean) {
+  /** @param begun step of the mixer at which it began */
+  constructor(
+    backend: Backend,
+    tasks: readonly string[],
+    inner: boolean,
+    readonly begun: number,
+  ) {
     this.#backend = backend;
     this.#tasks = tasks;
     this.#inner = inner;
@@ -73,7 +79,7 @@ export class Measurement {
       throw new PikeError(
         'ERR_ORDER',
         `Task '${this.#tasks[task]}' comes back after '${this.#tasks[this.#current]}'. With inner: false one vector serves ` +
-          'all tasks in turn, so each task must be observed in one go; or set inner: true, at K vectors.',
+          'all tasks in turn, so each must be observed in one go. End the measurement by update or discard; or set inner: true, at K vectors.',
       );
   }
 

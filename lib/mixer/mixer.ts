@@ -6,13 +6,13 @@
  * the state and takes its place in one synchronous step.
  */
 import { EventEmitter } from 'node:events';
-import type { Backend } from '../backends/backend.js';
+import type { Backend, BackendName } from '../backends/backend.js';
 import { checkPreconditioner, checkRows, tooFewMicroBatches } from '../backends/measure.js';
 import { selectBackend } from '../backends/select.js';
 import { Allocator } from '../batching/allocation.js';
 import { PikeError } from '../errors.js';
 import { type Gradient, viewGradient } from '../gradients/gradient.js';
-import { decodeLogWeights, type RuleState } from '../rules/rule.js';
+import { checkRuleState, decodeLogWeights, type RuleState } from '../rules/rule.js';
 import { weightsOf } from '../rules/simplex.js';
 import { initSmoothing, type SmoothingState } from '../statistics/smoothing.js';
 import type { Moments } from '../statistics/statistics.js';
@@ -20,6 +20,7 @@ import {
   refuseUnknown,
   requirePositiveInteger,
   requirePositiveNumber,
+  requireSignal,
   show,
   throwIfAborted,
 } from '../validate.js';
@@ -33,6 +34,7 @@ import {
   type UpdateOptions,
 } from './options.js';
 import type { MixerEvents, MixerWarning, UpdateReport } from './report.js';
+import { Schedule } from './schedule.js';
 import {
   checkSmoothing,
   checkState,
@@ -58,9 +60,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   #rule: RuleState;
   #smoothing: SmoothingState;
   #lossWeights: Float64Array;
-  #step = 0;
-  #pending: number[] = [0];
-  #passedOver = 0;
+  #schedule: Schedule;
   #measurement: Measurement | null = null;
   /** Updates called and not yet settled. */
   #updating = 0;
@@ -77,12 +77,19 @@ export class Mixer extends EventEmitter<MixerEvents> {
     this.tasks = tasks;
     this.microBatches = this.#options.microBatches;
     this.microBatchSize = this.#options.microBatchSize;
+    this.#schedule = new Schedule(this.#options.updateInterval);
     this.#allocator = new Allocator({ batchSize, tasks: tasks.length, minPerTask });
-    this.#rule = rule.init(tasks.length, this.#options);
-    decodeLogWeights(this.#rule.logWeights, tasks.length);
+    this.#rule = checkRuleState(rule.init(tasks.length, this.#options), tasks.length);
     this.#smoothing = initSmoothing(tasks.length, inner);
     this.#lossWeights = new Float64Array(tasks.length).fill(1);
     if (fallback) this.#warnLater('WARN_BACKEND_FALLBACK', fallback);
+    const { initialWeights, minWeight } = this.#options;
+    const raised = tasks.filter((_, k) => initialWeights[k] < minWeight);
+    if (raised.length > 0)
+      this.#warnLater(
+        'WARN_INITIAL_WEIGHTS_RAISED',
+        `The initial weights of ${raised.join(', ')} are below minWeight ${minWeight} and were raised to it, also as the prior; set minWeight to keep them.`,
+      );
   }
 
   /** A copy of the current weights, length K, summing to 1. */
@@ -97,12 +104,12 @@ export class Mixer extends EventEmitter<MixerEvents> {
 
   /** Batches drawn so far. */
   get step(): number {
-    return this.#step;
+    return this.#schedule.step;
   }
 
   /** Whether it is time to measure: until `update`, or until the second `next` after it became true. */
   get due(): boolean {
-    return this.#pending.length > 0;
+    return this.#schedule.due;
   }
 
   /** b: samples per training batch. */
@@ -111,7 +118,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   }
 
   /** Where statistics are computed, and why there. */
-  get backend(): { name: string; instructionSet?: string; device?: string; reason: string } {
+  get backend(): { name: BackendName; instructionSet?: string; device?: string; reason: string } {
     const { name, instructionSet, device, reason } = this.#backend;
     return {
       name,
@@ -128,14 +135,10 @@ export class Mixer extends EventEmitter<MixerEvents> {
   next(): Int32Array {
     this.#assertAlive();
     const counts = this.#allocator.next(this.weights);
-    this.#step++;
-    const passed = this.#pending.filter((moment) => this.#step - moment >= 2).length;
-    if (passed > 0) {
-      this.#pending.splice(0, passed);
-      this.#passedOver += passed;
-      this.#discardMeasurement();
-    }
-    if (this.#step % this.#options.updateInterval === 0) this.#pending.push(this.#step);
+    this.#schedule.advance();
+    // Gradients of parameters that have since moved on must not meet those of the next measurement.
+    if (this.#measurement && this.#schedule.isPast(this.#measurement.begun))
+      this.#discardLater(this.#measurement);
     return counts;
   }
 
@@ -162,10 +165,12 @@ export class Mixer extends EventEmitter<MixerEvents> {
     const { loss, signal } = options;
     if (loss !== undefined && typeof loss !== 'number')
       throw new PikeError('ERR_INVALID_OPTION', `loss must be a number, but is ${show(loss)}.`);
+    requireSignal(signal);
     const view = viewGradient(gradient, 'gradient');
+    const begun = this.step;
     const preconditioner = checkPreconditioner(options.preconditioner, view, 'gradient');
     await this.#inTurn(signal, async () => {
-      const measurement = this.#measurement ?? this.#newMeasurement();
+      const measurement = this.#measurement ?? this.#newMeasurement(begun);
       this.#measurement = measurement;
       const started = performance.now();
       await measurement.add({ task: k, gradient: view, samples, loss, preconditioner }, signal);
@@ -175,16 +180,22 @@ export class Mixer extends EventEmitter<MixerEvents> {
 
   /**
    * Ends the measurement that `observe` built up and moves the weights by the rule. Tasks with fewer than two
-   * micro-batches or with non-finite values are reported as missed; with no task measured, nothing changes.
+   * micro-batches or with non-finite values are reported as missed. With no task measured, nothing changes but
+   * `due`, and a warning says so.
    *
    * @throws PikeError `ERR_MEMORY`, or what a rule throws; or the signal's reason. Nothing has changed then.
    */
   async update(options: UpdateOptions = {}): Promise<UpdateReport> {
     this.#assertAlive();
+    if (typeof options !== 'object' || options === null)
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `update takes an object of options, but got ${show(options)}.`,
+      );
     refuseUnknown('update', options, ['learningRate', 'signal']);
-    checkLearningRate(options.learningRate);
+    checkUpdateOptions(options);
     return await this.#serve(options.signal, async () => {
-      const measurement = this.#measurement ?? this.#newMeasurement();
+      const measurement = this.#measurement ?? this.#newMeasurement(this.step);
       const started = performance.now();
       const moments = await measurement.moments(options.signal);
       const next = this.#computeUpdate(moments, measurement.losses, options.learningRate);
@@ -219,12 +230,12 @@ export class Mixer extends EventEmitter<MixerEvents> {
       );
     if (checked.rows.every((task) => task.length < 2)) throw tooFewMicroBatches('No task has two');
     const losses = checkLosses(options.losses, checked.samples);
-    checkLearningRate(options.learningRate);
+    checkUpdateOptions(options);
     return await this.#serve(options.signal, async () => {
       if (this.#measurement?.observations)
         throw new PikeError(
           'ERR_ORDER',
-          'measure was called while a measurement begun by observe is open; call update first.',
+          'measure was called while a measurement begun by observe is open; call update or discard first.',
         );
       const started = performance.now();
       const { inner } = this.#options;
@@ -239,6 +250,15 @@ export class Mixer extends EventEmitter<MixerEvents> {
     });
   }
 
+  /** Abandons the measurement that `observe` has built up, for instance when a gradient could not be computed. */
+  async discard(): Promise<void> {
+    this.#assertAlive();
+    await this.#inTurn(undefined, async () => {
+      this.#measurement?.dispose();
+      this.#measurement = null;
+    });
+  }
+
   /**
    * Everything needed to go on in another process, as plain JSON. Between the first `observe` and the end of
    * `update` it is the state before that measurement, which then starts anew.
@@ -250,9 +270,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
       version: STATE_VERSION,
       origin: this.#origin(),
       options: encodeOptions(this.#options),
-      step: this.#step,
-      pending: measuring ? [this.#step] : [...this.#pending],
-      passedOver: this.#passedOver,
+      ...this.#schedule.state(measuring),
       lossWeights: Array.from(this.#lossWeights),
       rule: structuredClone(this.#rule),
       smoothing: structuredClone(this.#smoothing),
@@ -265,7 +283,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
    * version; otherwise it warns.
    *
    * @param state what `state()` returned, also after a trip through JSON
-   * @param overrides options to change on the way, such as `backend`; not the tasks nor the rule
+   * @param overrides options to change on the way, such as `backend`; not the tasks nor the rule. Every other
+   *   option stays as it was saved, also one whose default was derived from one that changes.
    * @throws PikeError `ERR_STATE` when the state is of another version or shape, or damaged; as the constructor
    */
   static restore(state: MixerState, overrides: Partial<MixerOptions> = {}): Mixer {
@@ -276,9 +295,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     mixer.#allocator = Allocator.restore({ ...saved.allocator, batchSize, tasks: tasks.length, minPerTask });
     mixer.#rule = structuredClone(saved.rule);
     mixer.#lossWeights = Float64Array.from(saved.lossWeights);
-    mixer.#step = saved.step;
-    mixer.#pending = [...saved.pending];
-    mixer.#passedOver = saved.passedOver;
+    mixer.#schedule = new Schedule(mixer.#options.updateInterval, saved);
     const origin = mixer.#origin();
     const changed = (Object.keys(origin) as (keyof StateOrigin)[])
       .filter((key) => origin[key] !== saved.origin[key])
@@ -320,12 +337,12 @@ export class Mixer extends EventEmitter<MixerEvents> {
 
   /** A call that serves a pending measurement: `due` goes out with the call, and comes back if it fails. */
   async #serve(signal: AbortSignal | undefined, work: () => Promise<UpdateReport>): Promise<UpdateReport> {
-    const moment = this.#pending.shift();
+    const moment = this.#schedule.take();
     this.#updating++;
     try {
       return await this.#inTurn(signal, work);
     } catch (error) {
-      if (moment !== undefined) this.#pending.unshift(moment);
+      if (moment !== undefined) this.#schedule.giveBack(moment);
       throw error;
     } finally {
       this.#updating--;
@@ -337,7 +354,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     this.#smoothing = next.smoothing;
     this.#rule = next.rule;
     this.#lossWeights = next.lossWeights;
-    this.#passedOver = 0;
+    this.#schedule.reported();
     const report: UpdateReport = { ...next.report, seconds: milliseconds / 1000 };
     const { step, missed } = report;
     for (const miss of missed) this.#tell('skip', { step, ...miss });
@@ -356,8 +373,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
     return computeUpdate(
       {
         options: this.#options,
-        step: this.#step,
-        passedOver: this.#passedOver,
+        step: this.step,
+        passedOver: this.#schedule.passedOver,
         rule: this.#rule,
         smoothing: this.#smoothing,
         lossWeights: this.#lossWeights,
@@ -368,15 +385,14 @@ export class Mixer extends EventEmitter<MixerEvents> {
     );
   }
 
-  #newMeasurement(): Measurement {
-    return new Measurement(this.#backend, this.tasks, this.#options.inner);
+  #newMeasurement(begun: number): Measurement {
+    return new Measurement(this.#backend, this.tasks, this.#options.inner, begun);
   }
 
-  /** Gradients of parameters that have since moved on must not meet those of the next measurement. */
-  #discardMeasurement(): void {
+  /** After the calls before it: an update among them may still end the measurement properly. */
+  #discardLater(measurement: Measurement): void {
     void this.#inTurn(undefined, async () => {
-      const measurement = this.#measurement;
-      if (!measurement) return;
+      if (this.#measurement !== measurement) return;
       this.#measurement = null;
       measurement.dispose();
       if (measurement.observations > 0)
@@ -397,7 +413,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   }
 
   #warn(code: MixerWarning['code'], message: string): void {
-    if (this.listenerCount('warning') > 0) this.#tell('warning', { code, message, step: this.#step });
+    if (this.listenerCount('warning') > 0) this.#tell('warning', { code, message, step: this.step });
     else process.emitWarning(message, { type: 'PikeMixerWarning', code });
   }
 
@@ -418,6 +434,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   }
 }
 
-function checkLearningRate(learningRate: unknown): void {
-  if (learningRate !== undefined) requirePositiveNumber('learningRate', learningRate);
+function checkUpdateOptions(options: UpdateOptions): void {
+  if (options.learningRate !== undefined) requirePositiveNumber('learningRate', options.learningRate);
+  requireSignal(options.signal);
 }

@@ -10,6 +10,7 @@ import { rules } from '../rules/rules.js';
 import {
   refuseUnknown,
   requireBoolean,
+  requireCount,
   requireNonNegativeInteger,
   requireNumberIn,
   requireOneOf,
@@ -26,13 +27,19 @@ export interface MixerOptions {
   batchSize: number;
   /** Name of a rule, or a WeightRule of your own (default 'pike'). */
   rule?: string | WeightRule;
-  /** Starting weights, and the prior that `priorPull` pulls to: K numbers, or an object by task (default uniform). */
+  /**
+   * Starting weights, and the prior that `priorPull` pulls to: K numbers, or an object by task (default uniform).
+   * Raised to `minWeight` where they are below it, with a warning.
+   */
   initialWeights?: readonly number[] | Readonly<Record<string, number>>;
   /** T0: training steps between two updates (default 10). */
   updateInterval?: number;
   /** m: micro-batches per task and measurement, at least 2 (default 4). */
   microBatches?: number;
-  /** s: samples per micro-batch (default: so that one measurement takes about one batch). */
+  /**
+   * s: samples per micro-batch for loops that draw samples to measure with (default: so that one measurement takes
+   * about one batch). Gradients of any number of samples can be observed.
+   */
   microBatchSize?: number;
   /** ζ1: how fast weights follow gradient norms, per update (default 0.05: about 0.005 per step at T0 = 10). */
   zeta1?: number;
@@ -62,7 +69,7 @@ export interface MixerOptions {
   learningRate?: number;
   /** L, for rules that need it. */
   smoothness?: number;
-  /** α, for rules that need it. */
+  /** α: rate of mirror steps, for rules that take them. */
   alpha?: number;
   /** β of the conflict bound (default 1). */
   beta?: number;
@@ -77,7 +84,10 @@ export interface MixerOptions {
 }
 
 export interface ObserveOptions {
-  /** Samples that the gradient is the mean over. */
+  /**
+   * Samples that the gradient is the mean over. A loss that sums over its samples gives a gradient that is too
+   * large by this factor: divide it.
+   */
   samples: number;
   /** Their mean training loss: for rules that need it and for the log. */
   loss?: number;
@@ -153,7 +163,7 @@ export function resolveOptions(given: MixerOptions): ResolvedOptions {
   refuseUnknown('Mixer', given, names);
   const tasks = checkTasks(given.tasks);
   const K = tasks.length;
-  const batchSize = requirePositiveInteger('batchSize', given.batchSize);
+  const batchSize = requireCount('batchSize', given.batchSize);
   const microBatches = requirePositiveInteger('microBatches', given.microBatches ?? 4);
   if (microBatches < 2)
     throw new PikeError(
@@ -242,6 +252,7 @@ function checkRule(rule: unknown): WeightRule {
     own !== null &&
     typeof own.name === 'string' &&
     typeof own.needs === 'object' &&
+    own.needs !== null &&
     typeof own.init === 'function' &&
     typeof own.update === 'function'
   )
@@ -257,7 +268,9 @@ function checkInitialWeights(
   tasks: readonly string[],
 ): readonly number[] {
   if (given === undefined) return tasks.map(() => 1 / tasks.length);
-  if (typeof given === 'object' && given !== null && !('length' in given)) {
+  const byName =
+    typeof given === 'object' && given !== null && !Array.isArray(given) && !ArrayBuffer.isView(given);
+  if (byName) {
     refuseUnknown('initialWeights', given, tasks);
     const byTask = given as Readonly<Record<string, number>>;
     return Array.from(

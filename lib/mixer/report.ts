@@ -48,6 +48,7 @@ export interface MixerWarning {
   readonly code:
     | 'WARN_BACKEND_FALLBACK'
     | 'WARN_RESUME_NOT_EXACT'
+    | 'WARN_INITIAL_WEIGHTS_RAISED'
     | 'WARN_NOTHING_MEASURED'
     | 'WARN_MEASUREMENT_DISCARDED';
   readonly message: string;

@@ -4,10 +4,11 @@
  */
 import type { AllocatorState } from '../batching/allocation.js';
 import { PikeError } from '../errors.js';
-import { decodeLogWeights, type RuleState } from '../rules/rule.js';
+import { checkRuleState, type RuleState } from '../rules/rule.js';
 import type { Average, SmoothingState } from '../statistics/smoothing.js';
 import { show } from '../validate.js';
 import { type MixerOptions, type ResolvedOptions, resolveOptions } from './options.js';
+import type { ScheduleState } from './schedule.js';
 
 export const STATE_FORMAT = 'pike-mixer state';
 export const STATE_VERSION = 1;
@@ -26,16 +27,11 @@ export interface StateOrigin {
   node: string;
 }
 
-export interface MixerState {
+export interface MixerState extends ScheduleState {
   format: typeof STATE_FORMAT;
   version: typeof STATE_VERSION;
   origin: StateOrigin;
   options: OptionsState;
-  step: number;
-  /** Steps at which `due` became true and that no update has served yet. */
-  pending: number[];
-  /** Times passed over since the last report. */
-  passedOver: number;
   lossWeights: number[];
   rule: RuleState;
   smoothing: SmoothingState;
@@ -64,6 +60,7 @@ export function restoredOptions(state: MixerState, overrides: Partial<MixerOptio
       'ERR_STATE',
       `This state is of tasks ${options.tasks.join(', ')}; they cannot be replaced.`,
     );
+  const asked = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
   const name = typeof overrides.rule === 'object' ? overrides.rule?.name : overrides.rule;
   if (name !== undefined && name !== options.rule)
     throw new PikeError(
@@ -86,7 +83,7 @@ export function restoredOptions(state: MixerState, overrides: Partial<MixerOptio
       },
     );
   }
-  return { ...saved, ...overrides };
+  return { ...saved, ...asked };
 }
 
 /** @throws PikeError `ERR_STATE` when this is not a state that this version wrote */
@@ -106,10 +103,12 @@ export function checkState(state: unknown): MixerState {
   checkCount('step', given.step);
   checkCount('passedOver', given.passedOver);
   if (!Array.isArray(given.pending)) throw badList('pending', given.pending);
-  for (const moment of given.pending) checkCount('pending', moment);
+  for (const moment of given.pending) {
+    checkCount('pending', moment);
+    if (moment > given.step!) throw badList('pending', given.pending);
+  }
   checkNumbers('lossWeights', given.lossWeights, K);
-  decodeLogWeights(given.rule?.logWeights, K);
-  assertPlain('rule', given.rule);
+  checkRuleState(given.rule, K);
   return given as MixerState;
 }
 
@@ -139,14 +138,6 @@ function checkNumbers(name: string, list: unknown, length: number): void {
 function checkCount(name: string, value: unknown): void {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
     throw new PikeError('ERR_STATE', `${name} of a state must be an integer >= 0, but is ${show(value)}.`);
-}
-
-/** null is what JSON makes of NaN: a rule's state that holds either is damaged. */
-function assertPlain(name: string, value: unknown): void {
-  if (typeof value === 'object' && value !== null) {
-    for (const [key, inside] of Object.entries(value)) assertPlain(`${name}.${key}`, inside);
-  } else if (value === null || value === undefined || (typeof value === 'number' && !Number.isFinite(value)))
-    throw new PikeError('ERR_STATE', `${name} of a state must not be ${show(value)}.`);
 }
 
 function badList(name: string, value: unknown): PikeError {

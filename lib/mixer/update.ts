@@ -3,7 +3,7 @@
  * in place in one synchronous step, or not at all.
  */
 import { PikeError } from '../errors.js';
-import { decodeLogWeights, type RuleState } from '../rules/rule.js';
+import { checkRuleState, decodeLogWeights, type RuleResult, type RuleState } from '../rules/rule.js';
 import { weightsOf } from '../rules/simplex.js';
 import { conflict } from '../statistics/conflict.js';
 import { estimate } from '../statistics/estimators.js';
@@ -62,14 +62,15 @@ export function computeUpdate(
     losses,
     options: learningRate === undefined ? options : { ...options, learningRate },
   };
-  const result = measured
+  const result: RuleResult = measured
     ? rule.update(structuredClone(input.rule), smoothed, context)
     : { state: input.rule, lossWeights: input.lossWeights };
-  const weights = weightsOf(decodeLogWeights(result.state.logWeights, K));
+  const state = checkRuleState(result?.state, K);
+  const weights = weightsOf(decodeLogWeights(state.logWeights, K));
   const lossWeights = checkLossWeights(result.lossWeights, rule.name, K);
   const names = (indices: readonly number[] = []) => indices.map((k) => tasks[k]);
   return {
-    rule: result.state,
+    rule: state,
     smoothing,
     lossWeights,
     report: {

@@ -11,6 +11,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { PikeError } from '../errors.js';
 import type { Mixer } from '../mixer/mixer.js';
 import type { Miss, MixerWarning, UpdateReport } from '../mixer/report.js';
+import { show } from '../validate.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -64,7 +65,7 @@ export class RunLog {
 
   /** A training step: the batch's counts, the weights they were drawn by, and what else is known, such as `loss`. */
   step(counts: ArrayLike<number>, weights: ArrayLike<number>, details: Record<string, unknown> = {}): void {
-    this.#write('step', { counts: this.#byTask(counts), weights: this.#byTask(weights), ...details });
+    this.#write('step', { ...details, counts: this.#byTask(counts), weights: this.#byTask(weights) });
   }
 
   /** Held-out losses, length K. */
@@ -75,7 +76,7 @@ export class RunLog {
   /** Writes the end line and closes the file; events after it are not written. */
   end(details: Record<string, unknown> = {}): void {
     if (this.#file === null) return;
-    this.#write('end', { weights: this.#byTask(this.#mixer.weights), ...details });
+    this.#write('end', { ...details, weights: this.#byTask(this.#mixer.weights) });
     this.#mixer.off('update', this.#onUpdate);
     this.#mixer.off('skip', this.#onSkip);
     this.#mixer.off('warning', this.#onWarning);
@@ -100,19 +101,24 @@ export class RunLog {
   readonly #onWarning = ({ code, message }: MixerWarning): void => this.#write('warning', { code, message });
 
   #byTask(values: ArrayLike<number>): Record<string, number> {
-    return Object.fromEntries(this.#mixer.tasks.map((task, k) => [task, values[k]]));
+    const { tasks } = this.#mixer;
+    if (values?.length !== tasks.length)
+      throw new PikeError(
+        'ERR_SHAPE',
+        `The run log takes ${tasks.length} numbers, one per task, not ${show(values)}.`,
+      );
+    return Object.fromEntries(tasks.map((task, k) => [task, values[k]]));
   }
 
   #write(event: string, details: Record<string, unknown>): void {
     if (this.#file === null) return;
-    const line = {
+    const head = {
       event,
       run: this.#run,
       step: this.#mixer.step,
       seconds: Number(((performance.now() - this.#started) / 1000).toFixed(6)),
-      ...details,
     };
-    writeSync(this.#file, JSON.stringify(line, plain) + '\n');
+    writeSync(this.#file, JSON.stringify({ ...head, ...details, ...head }, plain) + '\n');
   }
 }
 

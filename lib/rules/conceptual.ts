@@ -8,10 +8,12 @@
  * By the KKT conditions w_k = clip(−(μ + λ_k)/κ_k), with μ from sum w = 1 (water-filling).
  */
 import {
+  refuseUnknown,
   requireFiniteNumbers,
   requireNumberIn,
   requirePositiveInteger,
   requirePositiveNumber,
+  requireWeights,
 } from '../validate.js';
 
 export interface ConceptualOptions {
@@ -30,17 +32,28 @@ export interface ConceptualOptions {
 }
 
 /**
- * The minimising mixture. Unlike `pike` it does not depend on the current weights.
+ * The minimising mixture. It depends on the statistics alone: where the weights stand does not matter.
  *
+ * @param weights K current weights, a point of the simplex, as for every rule
  * @param statistics `normSquared` (negative values count as 0) and `variance` of K tasks, finite
  * @returns K weights, exact to rounding; ties of tasks without curvature share evenly
  * @throws PikeError `ERR_SHAPE`, `ERR_NON_FINITE`, `ERR_INVALID_OPTION`
  */
 export function conceptual(
+  weights: ArrayLike<number>,
   statistics: { normSquared: ArrayLike<number>; variance: ArrayLike<number> },
   options: ConceptualOptions,
 ): Float64Array {
   const K = statistics?.normSquared?.length ?? 0;
+  refuseUnknown('conceptual', options ?? {}, [
+    'learningRate',
+    'smoothness',
+    'batchSize',
+    'beta',
+    'gamma',
+    'minWeight',
+  ]);
+  requireWeights('weights', weights, K);
   const N = requireFiniteNumbers('normSquared', statistics?.normSquared, K).map((x) => Math.max(0, x));
   const variance = requireFiniteNumbers('variance', statistics?.variance, K);
   const eta = requirePositiveNumber('learningRate', options?.learningRate);
@@ -79,8 +92,8 @@ export function minimizeSeparable(
       if (mu >= hitsLow[k]) return low[k];
       return mu <= leavesHigh[k] ? high[k] : clip(-(mu + lambda[k]) / kappa[k], low[k], high[k]);
     });
-  // Without curvature a weight jumps, and may be anything at that μ.
-  const jumpsAt = (mu: number) => tasks.filter((k) => kappa[k] === 0 && -lambda[k] === mu);
+  // Without curvature, or with less than rounding lets one see, a weight jumps, and may be anything at that μ.
+  const jumpsAt = (mu: number) => tasks.filter((k) => leavesHigh[k] === mu && hitsLow[k] === mu);
 
   const breakpoints = Float64Array.from(new Set([...leavesHigh, ...hitsLow])).sort();
   const first = breakpoints.findIndex((mu) => sum(rightOf(mu)) <= 1);
@@ -99,7 +112,28 @@ export function minimizeSeparable(
   const offset = sum(falling.map((k) => lambda[k] / kappa[k]));
   const mu = -(1 - fixed + offset) / slope;
   for (const k of falling) weights[k] = clip(-(mu + lambda[k]) / kappa[k], low[k], high[k]);
+  spread(weights, falling, kappa, low, high);
   return weights;
+}
+
+/**
+ * −(μ + λ) cancels where λ is large beside κ. What the sum then lacks of 1 is spread as a change of μ would spread it,
+ * again and again while some weight is stopped by its bound.
+ */
+function spread(
+  weights: Float64Array,
+  falling: readonly number[],
+  kappa: ArrayLike<number>,
+  low: ArrayLike<number>,
+  high: ArrayLike<number>,
+): void {
+  for (let round = 0; round <= falling.length; round++) {
+    const lacking = 1 - sum(Array.from(weights));
+    const open = falling.filter((k) => (lacking > 0 ? weights[k] < high[k] : weights[k] > low[k]));
+    if (Math.abs(lacking) < 1e-15 || open.length === 0) return;
+    const slope = sum(open.map((k) => 1 / kappa[k]));
+    for (const k of open) weights[k] = clip(weights[k] + lacking / (kappa[k] * slope), low[k], high[k]);
+  }
 }
 
 /** Shares `mass` evenly among `tasks`, none above its upper bound. */

@@ -22,7 +22,7 @@ import {
   type RuleOptions,
   type WeightRule,
 } from './rule.js';
-import { exponentiatedStep, normalize, type StepResult, weightsOf } from './simplex.js';
+import { exponentiatedStep, normalize, onFloor, type StepResult, weightsOf } from './simplex.js';
 
 export const pikeRule: WeightRule = {
   name: 'pike',
@@ -52,7 +52,7 @@ function pikeStep(
   logPrior: Float64Array,
 ): StepResult {
   const exponents = pikeExponents(statistics, options);
-  if (!exponents) return { logWeights, floored: [], limited: false };
+  if (!exponents) return { logWeights, floored: onFloor(logWeights, options.minWeight), limited: false };
   return exponentiatedStep(logWeights, exponents, { ...options, logPrior });
 }
 
@@ -85,8 +85,8 @@ export interface PikeOptions {
   maxLogStep?: number;
   /** λ (default 0). */
   priorPull?: number;
-  /** What `priorPull` pulls towards (default uniform). */
-  prior?: ArrayLike<number>;
+  /** What `priorPull` pulls towards, after it is raised to `minWeight` (default uniform). */
+  initialWeights?: ArrayLike<number>;
 }
 
 /**
@@ -111,18 +111,17 @@ export function pike(
     'minWeight',
     'maxLogStep',
     'priorPull',
-    'prior',
+    'initialWeights',
   ]);
   const current = requireWeights('weights', weights, K);
   const normSquared = requireFiniteNumbers('normSquared', statistics.normSquared, K);
   const variance = requireFiniteNumbers('variance', statistics.variance, K);
   const zeta1 = requireNumberIn('zeta1', options.zeta1 ?? 0.05, 0, Infinity);
-  const logPrior = normalize(
-    Array.from(
-      options.prior ? requireWeights('prior', options.prior, K) : new Float64Array(K).fill(1 / K),
-      Math.log,
-    ),
-  );
+  const initialWeights = options.initialWeights
+    ? requireWeights('initialWeights', options.initialWeights, K)
+    : new Float64Array(K).fill(1 / K);
+  const minWeight = requireNumberIn('minWeight', options.minWeight ?? 0, 0, 1 / K);
+  const logPrior = initialLogWeights({ initialWeights: Array.from(initialWeights), minWeight });
   const step = pikeStep(
     normalize(Array.from(current, Math.log)),
     { ...emptyStatistics(K), normSquared, variance },
@@ -131,7 +130,7 @@ export function pike(
       zeta1,
       zeta2: requireNumberIn('zeta2', options.zeta2 ?? 0.1 * zeta1, 0, Infinity),
       scale: requireOneOf('scale', options.scale ?? 'absolute', ['relative', 'absolute']),
-      minWeight: requireNumberIn('minWeight', options.minWeight ?? 0, 0, 1 / K),
+      minWeight,
       maxLogStep: requireNumberIn(
         'maxLogStep',
         options.maxLogStep ?? Infinity,

@@ -83,13 +83,44 @@ export interface WeightRule {
 }
 
 /** The starting point of every rule: the initial weights, raised to the floor. Also the prior of `priorPull`. */
-export function initialLogWeights(options: RuleOptions): Float64Array {
+export function initialLogWeights(options: Pick<RuleOptions, 'initialWeights' | 'minWeight'>): Float64Array {
   const logWeights = normalize(options.initialWeights.map((w) => Math.log(w)));
   return projectOntoFloor(logWeights, options.minWeight).logWeights;
 }
 
 export function encodeLogWeights(logWeights: Float64Array): RuleState['logWeights'] {
   return Array.from(logWeights, (x) => (x === -Infinity ? '-Infinity' : x));
+}
+
+/**
+ * A rule's state as the Mixer keeps it: checked and copied, whether a rule made it or a file held it.
+ *
+ * @throws PikeError `ERR_STATE` when it would not survive JSON, or its log-weights are none
+ */
+export function checkRuleState(state: unknown, tasks: number): RuleState {
+  if (typeof state !== 'object' || state === null)
+    throw new PikeError('ERR_STATE', `The state of a rule must be an object, but is ${show(state)}.`);
+  decodeLogWeights((state as RuleState).logWeights, tasks);
+  assertJson('rule', state);
+  return structuredClone(state) as RuleState;
+}
+
+/** null is what JSON makes of NaN: a state that holds either is damaged. */
+function assertJson(name: string, value: unknown): void {
+  if (Array.isArray(value) || (typeof value === 'object' && value !== null && isPlain(value))) {
+    for (const [key, inside] of Object.entries(value)) assertJson(`${name}.${key}`, inside);
+    return;
+  }
+  const kept =
+    typeof value === 'string' ||
+    typeof value === 'boolean' ||
+    (typeof value === 'number' && Number.isFinite(value));
+  if (!kept) throw new PikeError('ERR_STATE', `${name} of a state must not be ${show(value)}.`);
+}
+
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** @throws PikeError `ERR_STATE` when these are not the log-weights of `tasks` weights that sum to 1. */

@@ -43,21 +43,21 @@ export function projectOntoFloor(
   const K = result.length;
   if (!(floor > 0)) return { logWeights: result, floored: [] };
   const logFloor = logAtLeast(floor);
-  const onFloor = new Array<boolean>(K).fill(false);
+  const raised = new Array<boolean>(K).fill(false);
   for (let count = 0, changed = true; changed; ) {
     changed = false;
-    const free = result.filter((_, k) => !onFloor[k]);
+    const free = result.filter((_, k) => !raised[k]);
     const shift = Math.log(Math.exp(logMass) - count * floor) - logSumExp(free);
     for (let k = 0; k < K; k++)
-      if (!onFloor[k] && !(logWeights[k] + shift > logFloor)) {
-        onFloor[k] = changed = true;
+      if (!raised[k] && !(logWeights[k] + shift > logFloor)) {
+        raised[k] = changed = true;
         count++;
       }
     if (!changed && count > 0)
-      for (let k = 0; k < K; k++) result[k] = onFloor[k] ? logFloor : logWeights[k] + shift;
-    if (count === K) return { logWeights: result.fill(logFloor), floored: indices(onFloor) };
+      for (let k = 0; k < K; k++) result[k] = raised[k] ? logFloor : logWeights[k] + shift;
+    if (count === K) return { logWeights: result.fill(logFloor), floored: indices(raised) };
   }
-  return { logWeights: result, floored: indices(onFloor) };
+  return { logWeights: result, floored: indices(raised) };
 }
 
 /** What every multiplicative rule does after it has its exponents. */
@@ -91,16 +91,15 @@ export function exponentiatedStep(
   exponents: ArrayLike<number>,
   options: StepOptions,
 ): StepResult {
+  // A weight below the floor is raised first, among all tasks: the floor is a condition, not a step.
+  const { minWeight } = options;
+  const result = projectOntoFloor(logWeights, minWeight).logWeights;
   const active: number[] = [];
-  for (let k = 0; k < logWeights.length; k++) if (!Number.isNaN(exponents[k])) active.push(k);
-  const unchanged = { logWeights: Float64Array.from(logWeights), floored: [], limited: false };
-  if (active.length === 0) return unchanged;
-
-  const given = Float64Array.from(active, (k) => logWeights[k]);
-  const logMass = active.length === logWeights.length ? 0 : logSumExp(given);
-  if (logMass === -Infinity) return unchanged;
-  // A weight below the floor is raised first: the floor is a condition, not a step.
-  const start = projectOntoFloor(given, options.minWeight, logMass).logWeights;
+  for (let k = 0; k < result.length; k++) if (!Number.isNaN(exponents[k])) active.push(k);
+  const start = Float64Array.from(active, (k) => result[k]);
+  const logMass = active.length === result.length ? 0 : logSumExp(start);
+  if (logMass === -Infinity)
+    return { logWeights: result, floored: onFloor(result, minWeight), limited: false };
   const direction = stepDirection(
     start,
     active.map((k) => exponents[k]),
@@ -113,21 +112,27 @@ export function exponentiatedStep(
         start.map((x, k) => x + t * direction[k]),
         logMass,
       ),
-      options.minWeight,
+      minWeight,
       logMass,
-    );
-  const fits = (step: { logWeights: Float64Array }) =>
-    step.logWeights.every((x, k) => x === start[k] || Math.abs(x - start[k]) <= options.maxLogStep);
+    ).logWeights;
+  const fits = (step: Float64Array) =>
+    step.every((x, k) => x === start[k] || Math.abs(x - start[k]) <= options.maxLogStep);
 
   let step = stepBy(1);
   const limited = !fits(step);
   if (limited) step = longestFittingStep(stepBy, fits);
 
-  const result = Float64Array.from(logWeights);
   active.forEach((k, i) => {
-    result[k] = step.logWeights[i];
+    result[k] = step[i];
   });
-  return { logWeights: result, floored: step.floored.map((i) => active[i]), limited };
+  return { logWeights: result, floored: onFloor(result, minWeight), limited };
+}
+
+/** Indices of the tasks that stand on the floor. */
+export function onFloor(logWeights: ArrayLike<number>, minWeight: number): number[] {
+  if (!(minWeight > 0)) return [];
+  const logFloor = logAtLeast(minWeight);
+  return indices(Array.from(logWeights, (x) => x <= logFloor));
 }
 
 /** The change of log-weights before normalisation, shifted so that its maximum is 0. */
@@ -140,15 +145,19 @@ function stepDirection(
   // The maximum goes first: next to an exponent of 1e15 the log-weight itself would be lost in rounding.
   // A weight of 0 stays 0, so its exponent is nobody's measure.
   const max = Math.max(...exponents.filter((_, k) => start[k] > -Infinity));
-  const relative = exponents.map((x) => Math.max(x - max, -Number.MAX_VALUE));
-  return Float64Array.from(relative, (x, k) => {
-    if (priorPull === 0 || start[k] === -Infinity) return x;
-    return Math.max(x + priorPull * (logPrior[k] - start[k]), -Number.MAX_VALUE);
+  return Float64Array.from(exponents, (exponent, k) => {
+    if (start[k] === -Infinity) return 0;
+    const relative = Math.max(exponent - max, -Number.MAX_VALUE);
+    if (priorPull === 0) return relative;
+    return Math.max(relative + priorPull * (logPrior[k] - start[k]), -Number.MAX_VALUE);
   });
 }
 
 /** The largest t in (0, 1) whose step fits, by halving and bisection; t may span hundreds of magnitudes. */
-function longestFittingStep<T>(stepBy: (t: number) => T, fits: (step: T) => boolean): T {
+function longestFittingStep(
+  stepBy: (t: number) => Float64Array,
+  fits: (step: Float64Array) => boolean,
+): Float64Array {
   let low = 0.5;
   while (low > 0 && !fits(stepBy(low))) low /= 2;
   let high = low * 2;

@@ -19,7 +19,7 @@ export interface Conflict {
   readonly gamma: number;
   /** β > 0. */
   readonly boundHolds: boolean;
-  /** Some pair was left out because its norms drown in noise. */
+  /** Some pair was left out: its norms drown in noise, or it was never measured. */
   readonly uncertain: boolean;
 }
 

@@ -57,7 +57,8 @@ export function advance(
 ): Average {
   const next = structuredClone(average);
   for (let i = 0; i < values.length; i++) {
-    const missed = Number.isNaN(values[i]) || !(precisions[i] > 0);
+    // What would overflow is no measurement either: Infinity would stay in the average for good.
+    const missed = !Number.isFinite(values[i] * precisions[i]) || !(precisions[i] > 0);
     const weight = missed ? 0 : (1 - beta) * precisions[i];
     next.numerator[i] = beta * average.numerator[i] + (missed ? 0 : weight * values[i]);
     next.denominator[i] = beta * average.denominator[i] + weight;

@@ -238,7 +238,7 @@ describe('measure', () => {
   it('while a measurement is open', async () => {
     const mixer = mixerOf();
     await mixer.observe('a', row(1), { samples: 1 });
-    await expectError('ERR_ORDER', /call update first/, () =>
+    await expectError('ERR_ORDER', /call update or discard first/, () =>
       mixer.measure(
         [
           [row(1), row(2)],

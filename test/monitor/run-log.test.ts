@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Mixer, RunLog } from '../../lib/index.js';
+import { Mixer, RunLog, type WeightRule } from '../../lib/index.js';
 import { expectError } from '../support/expect.js';
 
 let folder: string;
@@ -11,6 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const row = (...x: number[]) => Float32Array.from(x);
 const mixerOf = () =>
   new Mixer({ tasks: ['a', 'b'], batchSize: 8, backend: 'reference', maxLogStep: Infinity });
 // biome-ignore lint/suspicious/noExplicitAny: lines of many kinds
@@ -27,7 +28,6 @@ describe('RunLog', () => {
     const log = new RunLog(path, mixer, { run: 'first', about: { seed: 7 } });
     expect(linesOf(path).map((line) => line.event)).toEqual(['start']);
 
-    const row = (...x: number[]) => Float32Array.from(x);
     const report = await mixer.measure(
       [
         [row(1), row(2)],
@@ -105,5 +105,49 @@ describe('RunLog', () => {
       /missing.run\.jsonl cannot be opened/,
       () => new RunLog(join(folder, 'missing', 'run.jsonl'), mixerOf()),
     );
+  });
+
+  it('run log: loss weights, seconds of mixing, and nothing listens after the end', async () => {
+    const rule: WeightRule = {
+      name: 'y',
+      needs: {},
+      init: (K) => ({ logWeights: new Array<number>(K).fill(-Math.log(K)) }),
+      update: (state) => ({ state, lossWeights: Float64Array.of(2, 0.5) }),
+    };
+    const mixer = new Mixer({ tasks: ['a', 'b'], batchSize: 8, backend: 'reference', rule });
+    const path = join(folder, 'loss-weights.jsonl');
+    const log = new RunLog(path, mixer);
+    await mixer.measure(
+      [
+        [row(1), row(2)],
+        [row(1), row(2)],
+      ],
+      {
+        samples: [
+          [1, 1],
+          [1, 1],
+        ],
+      },
+    );
+    log.end();
+    const update = readFileSync(path, 'utf8')
+      .split('\n')
+      .map((l) => l && JSON.parse(l))
+      .find((l) => l.event === 'update');
+    expect(update.lossWeights).toEqual({ a: 2, b: 0.5 });
+    expect(update.mixingSeconds).toBeGreaterThan(0);
+    expect(update.previous).toEqual({ a: 0.5, b: 0.5 });
+    log.end();
+    for (const event of ['update', 'skip', 'warning'] as const) expect(mixer.listenerCount(event)).toBe(0);
+  });
+
+  it('details cannot take the place of what a line is, and wrong lengths are refused', async () => {
+    const path = join(folder, 'details.jsonl');
+    const mixer = mixerOf();
+    const log = new RunLog(path, mixer);
+    log.step([4, 4], mixer.weights, { event: 'update', step: 99, counts: 7, extra: 1 });
+    const [, line] = linesOf(path);
+    expect(line).toMatchObject({ event: 'step', step: 0, counts: { a: 4, b: 4 }, extra: 1 });
+    await expectError('ERR_SHAPE', /2 numbers/, () => log.step([8], mixer.weights));
   });
 });

@@ -31,6 +31,7 @@ interface Recursion {
 /** Example 2.1: ∇L_k = θ_k e_k, and σ_k² = 2 s_k² because s_k² is per coordinate of two. */
 const mixture = (normSquared: number[], sigma: number[], eta: number, b: number) =>
   conceptual(
+    normSquared.map(() => 1 / normSquared.length),
     { normSquared, variance: sigma.map((s) => 2 * s * s) },
     { learningRate: eta, smoothness: 1, batchSize: b },
   );
@@ -90,13 +91,13 @@ describe('conceptual', () => {
     const statistics = { normSquared: [1, 1], variance: [1, 1] };
     const good = { learningRate: 0.1, smoothness: 1, batchSize: 8 };
     await expectError('ERR_INVALID_OPTION', /learningRate/, () =>
-      conceptual(statistics, { ...good, learningRate: 0 }),
+      conceptual([0.5, 0.5], statistics, { ...good, learningRate: 0 }),
     );
     await expectError('ERR_INVALID_OPTION', /smoothness/, () =>
-      conceptual(statistics, { learningRate: 0.1, batchSize: 8 } as never),
+      conceptual([0.5, 0.5], statistics, { learningRate: 0.1, batchSize: 8 } as never),
     );
     await expectError('ERR_NON_FINITE', /variance/, () =>
-      conceptual({ ...statistics, variance: [1, Infinity] }, good),
+      conceptual([0.5, 0.5], { ...statistics, variance: [1, Infinity] }, good),
     );
   });
 });

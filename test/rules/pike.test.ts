@@ -91,7 +91,12 @@ describe('pike', () => {
   it('does not move by the relative scale while there is no signal', () => {
     const w = [0.5, 0.3, 0.2];
     const noise = { normSquared: [0, -1, 0], variance: [1, 50, 3] };
-    const options = { batchSize: 8, scale: 'relative', priorPull: 0.1, prior: [0.2, 0.2, 0.6] } as const;
+    const options = {
+      batchSize: 8,
+      scale: 'relative',
+      priorPull: 0.1,
+      initialWeights: [0.2, 0.2, 0.6],
+    } as const;
     expect(largestDifference(pike(w, noise, options), w)).toBeLessThan(1e-15);
     expect(largestDifference(pike(w, noise, { batchSize: 8 }), w)).toBeGreaterThan(0.01);
   });
@@ -115,7 +120,13 @@ describe('pike', () => {
     const prior = [0.2, 0.8];
     const lambda = 0.25;
     const statistics = { normSquared: [2, 1], variance: [0, 0] };
-    const next = pike(w, statistics, { batchSize: 8, zeta1: 0.1, zeta2: 0, priorPull: lambda, prior });
+    const next = pike(w, statistics, {
+      batchSize: 8,
+      zeta1: 0.1,
+      zeta2: 0,
+      priorPull: lambda,
+      initialWeights: prior,
+    });
     const raw = w.map(
       (x, k) => x ** (1 - lambda) * prior[k] ** lambda * Math.exp(0.1 * statistics.normSquared[k]),
     );
