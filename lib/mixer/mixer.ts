@@ -22,8 +22,8 @@ import {
   requirePositiveNumber,
   requireSignal,
   show,
-  throwIfAborted,
 } from '../validate.js';
+import { CallQueue } from './call-queue.js';
 import { checkLosses, type LossAverage, Measurement } from './measurement.js';
 import {
   type MeasureOptions,
@@ -64,7 +64,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   #measurement: Measurement | null = null;
   /** Updates called and not yet settled. */
   #updating = 0;
-  #tail: Promise<void> = Promise.resolve();
+  readonly #calls = new CallQueue();
   #disposed = false;
 
   /** @throws PikeError `ERR_INVALID_OPTION`, `ERR_SHAPE`, `ERR_TOO_FEW_MICROBATCHES`, `ERR_NO_BACKEND` */
@@ -169,7 +169,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     const view = viewGradient(gradient, 'gradient');
     const begun = this.step;
     const preconditioner = checkPreconditioner(options.preconditioner, view, 'gradient');
-    await this.#inTurn(signal, async () => {
+    await this.#calls.inTurn(signal, async () => {
       const measurement = this.#measurement ?? this.#newMeasurement(begun);
       this.#measurement = measurement;
       const started = performance.now();
@@ -253,7 +253,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   /** Abandons the measurement that `observe` has built up, for instance when a gradient could not be computed. */
   async discard(): Promise<void> {
     this.#assertAlive();
-    await this.#inTurn(undefined, async () => {
+    await this.#calls.inTurn(undefined, async () => {
       this.#measurement?.dispose();
       this.#measurement = null;
     });
@@ -312,27 +312,11 @@ export class Mixer extends EventEmitter<MixerEvents> {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    void this.#tail.then(() => this.#measurement?.dispose());
+    void this.#calls.inTurn(undefined, async () => this.#measurement?.dispose());
   }
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  /** Runs `work` after all calls before it. Awaiting all the way keeps the caller's line in the stack of an error. */
-  async #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    const before = this.#tail;
-    let done!: () => void;
-    this.#tail = new Promise((resolve) => {
-      done = resolve;
-    });
-    try {
-      await before;
-      throwIfAborted(signal);
-      return await work();
-    } finally {
-      done();
-    }
   }
 
   /** A call that serves a pending measurement: `due` goes out with the call, and comes back if it fails. */
@@ -340,7 +324,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     const moment = this.#schedule.take();
     this.#updating++;
     try {
-      return await this.#inTurn(signal, work);
+      return await this.#calls.inTurn(signal, work);
     } catch (error) {
       if (moment !== undefined) this.#schedule.giveBack(moment);
       throw error;
@@ -391,7 +375,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
 
   /** After the calls before it: an update among them may still end the measurement properly. */
   #discardLater(measurement: Measurement): void {
-    void this.#inTurn(undefined, async () => {
+    void this.#calls.inTurn(undefined, async () => {
       if (this.#measurement !== measurement) return;
       this.#measurement = null;
       measurement.dispose();
