@@ -105,7 +105,7 @@ export function checkRows(rows: unknown, samples: unknown, preconditioner: unkno
       'ERR_SHAPE',
       `rows must be a list with a list of gradients for every task, but is ${show(rows)}.`,
     );
-  if (!Array.isArray(samples) || samples.length !== rows.length || !samples.every(Array.isArray))
+  if (!Array.isArray(samples) || samples.length !== rows.length || !Array.from(samples).every(Array.isArray))
     throw new PikeError(
       'ERR_SHAPE',
       `samples must be ${rows.length} lists of sizes, shaped like rows, but is ${show(samples)}.`,
@@ -128,7 +128,7 @@ export function checkRows(rows: unknown, samples: unknown, preconditioner: unkno
   });
   if (!layout) throw tooFewMicroBatches('No task has any');
   const sizes = samples.map((task: unknown[], k) =>
-    task.map((s, i) => requirePositiveInteger(`samples[${k}][${i}]`, s)),
+    Array.from(task, (s, i) => requirePositiveInteger(`samples[${k}][${i}]`, s)),
   );
   return {
     rows: views,

@@ -42,11 +42,9 @@ export function computeUpdate(
   const { tasks, rule } = options;
   const K = tasks.length;
   const estimates = estimate(moments);
-  const missed = missesOf(tasks, estimates, lossAverage);
-  const raw = withoutMissed(
-    estimates,
-    missed.map((miss) => tasks.indexOf(miss.task)),
-  );
+  const reasons = missReasons(estimates, lossAverage);
+  const missed = reasons.flatMap((reason, k): Miss[] => (reason ? [{ task: tasks[k], reason }] : []));
+  const raw = withoutMissed(estimates, reasons);
   const losses = lossAverage.means();
   const measured = missed.length < K;
   if (measured && rule.needs.losses && !losses)
@@ -91,26 +89,25 @@ export function computeUpdate(
   };
 }
 
-function missesOf(tasks: readonly string[], estimates: Statistics, losses: LossAverage): Miss[] {
-  const reasonFor = (k: number): MissReason | null => {
+/** Why each task is missed, or null where it was measured. */
+function missReasons(estimates: Statistics, losses: LossAverage): (MissReason | null)[] {
+  return Array.from({ length: estimates.tasks }, (_, k) => {
     if (estimates.microBatches[k] === 0) return 'not measured';
     if (estimates.microBatches[k] < 2) return 'fewer than two micro-batches';
-    if (Number.isNaN(estimates.normSquared[k])) return 'non-finite gradient';
+    // Also a norm that is finite, but not once it is weighted by its precision n² in an average.
+    if (!Number.isFinite(estimates.normSquared[k] * estimates.samples[k] ** 2)) return 'non-finite gradient';
     return losses.isBroken(k) ? 'non-finite loss' : null;
-  };
-  return tasks.flatMap((task, k) => {
-    const reason = reasonFor(k);
-    return reason ? [{ task, reason }] : [];
   });
 }
 
 /** The same statistics with NaN for everything that involves a missed task. */
-function withoutMissed(statistics: Statistics, missed: readonly number[]): Statistics {
+function withoutMissed(statistics: Statistics, reasons: readonly (MissReason | null)[]): Statistics {
   const { tasks } = statistics;
   const normSquared = statistics.normSquared.slice();
   const variance = statistics.variance.slice();
   const inner = statistics.inner?.slice() ?? null;
-  for (const k of missed) {
+  for (let k = 0; k < tasks; k++) {
+    if (reasons[k] === null) continue;
     normSquared[k] = variance[k] = Number.NaN;
     for (let j = 0; inner && j < tasks; j++) inner[j * tasks + k] = inner[k * tasks + j] = Number.NaN;
   }

@@ -45,9 +45,12 @@ type PikeStepOptions = Pick<
   'batchSize' | 'zeta1' | 'zeta2' | 'scale' | 'minWeight' | 'maxLogStep' | 'priorPull'
 >;
 
+/** All that PiKE reads of the statistics. */
+type PikeStatistics = Pick<Statistics, 'normSquared' | 'variance'>;
+
 function pikeStep(
   logWeights: Float64Array,
-  statistics: Statistics,
+  statistics: PikeStatistics,
   options: PikeStepOptions,
   logPrior: Float64Array,
 ): StepResult {
@@ -57,7 +60,7 @@ function pikeStep(
 }
 
 /** ζ1 N_k − (ζ2/2b) σ_k², NaN where nothing is known; null when the relative scale says that nothing may move. */
-export function pikeExponents(statistics: Statistics, options: PikeStepOptions): Float64Array | null {
+function pikeExponents(statistics: PikeStatistics, options: PikeStepOptions): Float64Array | null {
   const { normSquared, variance } = statistics;
   const noise = options.zeta2 / (2 * options.batchSize);
   const bound = (x: number) => Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, x));
@@ -124,7 +127,7 @@ export function pike(
   const logPrior = initialLogWeights({ initialWeights: Array.from(initialWeights), minWeight });
   const step = pikeStep(
     normalize(Array.from(current, Math.log)),
-    { ...emptyStatistics(K), normSquared, variance },
+    { normSquared, variance },
     {
       batchSize: requirePositiveInteger('batchSize', options.batchSize),
       zeta1,
@@ -143,17 +146,4 @@ export function pike(
     logPrior,
   );
   return weightsOf(step.logWeights);
-}
-
-function emptyStatistics(tasks: number): Statistics {
-  const nothing = new Float64Array(tasks);
-  return {
-    tasks,
-    microBatches: new Int32Array(tasks),
-    samples: nothing,
-    normSquared: nothing,
-    variance: nothing,
-    inner: null,
-    standardError: null,
-  };
 }

@@ -1,11 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it, vi } from 'vitest';
 import { createProbe, createTrainer, drawFrom, mixedDataset } from '../../lib/adapters/tfjs.js';
-import { Mixer, type MixerOptions } from '../../lib/index.js';
+import type { MixerOptions } from '../../lib/index.js';
 import { expectError, largestDifference } from '../support/expect.js';
-
-const mixerOf = (options: Partial<MixerOptions> = {}) =>
-  new Mixer({ tasks: ['a', 'b'], batchSize: 8, backend: 'reference', ...options });
+import { mixerOf } from '../support/small.js';
 
 describe('tfjs', () => {
   const setup = async (o: Partial<MixerOptions>) => {

@@ -3,10 +3,23 @@
  */
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import type { MomentsRequest } from '../../lib/backends/backend.js';
 import { loadAddon } from '../../lib/backends/load-addon.js';
 import type { TensorMemory } from '../../lib/gradients/gradient.js';
 import { expectError } from '../support/expect.js';
 import { big, cpu, flat, shared, single, viewOf } from './rows.js';
+
+/** A batch in shared memory that takes long enough to be watched. */
+function longRequest(length: number): MomentsRequest {
+  const rows = big(1, length).rows.map((task) => task.map(shared));
+  return {
+    rows,
+    samples: rows.map((task) => task.map(() => 1)),
+    inner: true,
+    rowScalars: true,
+    preconditioner: null,
+  };
+}
 
 describe('memory of the caller', () => {
   it('may be transferred while a call is in flight', async () => {
@@ -91,17 +104,7 @@ describe('abort', () => {
   });
 
   it('stops a batch in the middle, and leaves no listener behind', async () => {
-    const rows = big(1, 4_000_000).rows.map((task) => task.map(shared));
-    const request = {
-      rows,
-      samples: [
-        [1, 1, 1],
-        [1, 1],
-      ],
-      inner: true,
-      rowScalars: true,
-      preconditioner: null,
-    };
+    const request = longRequest(4_000_000);
     const began = performance.now();
     await cpu(1).moments(request);
     const whole = performance.now() - began;
@@ -146,17 +149,7 @@ it('shows the line of the caller in an error', async () => {
 });
 
 it('keeps the event loop turning', async () => {
-  const rows = big(1, 8_000_000).rows.map((task) => task.map(shared));
-  const request = {
-    rows,
-    samples: [
-      [1, 1, 1],
-      [1, 1],
-    ],
-    inner: true,
-    rowScalars: true,
-    preconditioner: null,
-  };
+  const request = longRequest(8_000_000);
   let longest = 0;
   let last = performance.now();
   const timer = setInterval(() => {

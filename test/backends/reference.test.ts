@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createReferenceBackend } from '../../lib/backends/reference.js';
 import { type GradientView, viewGradient } from '../../lib/gradients/gradient.js';
-import { Mixer, type MixerOptions, statistics } from '../../lib/index.js';
-
-const row = (...x: number[]) => Float32Array.from(x);
-const samples = [
-  [1, 1],
-  [1, 1],
-];
-const mixerOf = (options: Partial<MixerOptions> = {}) =>
-  new Mixer({ tasks: ['a', 'b'], batchSize: 8, backend: 'reference', ...options });
+import { statistics } from '../../lib/index.js';
+import { mixerOf, row, samples } from '../support/small.js';
 
 describe('statistics', () => {
   it('standard errors of every task, of unequal m, in a metric', async () => {

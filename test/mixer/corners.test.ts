@@ -1,20 +1,12 @@
 import { describe, expect, it, vi } from 'vitest';
-import { createReferenceBackend } from '../../lib/backends/reference.js';
-import { viewGradient } from '../../lib/gradients/gradient.js';
-import { Allocator, Mixer, type MixerOptions, type MixerWarning, type WeightRule } from '../../lib/index.js';
+import { Allocator, Mixer, type MixerWarning, type WeightRule } from '../../lib/index.js';
 import { expectError } from '../support/expect.js';
+import { mixerOf, row, samples, spyOnDispose } from '../support/small.js';
 
-const row = (...x: number[]) => Float32Array.from(x);
-const samples = [
-  [1, 1],
-  [1, 1],
-];
 const good = [
   [row(1), row(2)],
   [row(1), row(2)],
 ];
-const mixerOf = (options: Partial<MixerOptions> = {}) =>
-  new Mixer({ tasks: ['a', 'b'], batchSize: 8, backend: 'reference', ...options });
 
 describe('Mixer', () => {
   it('losses are averaged over samples, by both paths', async () => {
@@ -151,12 +143,7 @@ describe('Mixer', () => {
   });
   it('frees the vectors of every measurement', async () => {
     const mixer = mixerOf();
-    const freed = vi.spyOn(
-      Object.getPrototypeOf(
-        createReferenceBackend().stream({ tasks: 1, layout: viewGradient(row(1), 'g'), inner: false }),
-      ),
-      'dispose',
-    );
+    const freed = spyOnDispose();
     await mixer.observe('a', row(1), { samples: 1 });
     mixer.on('warning', () => {});
     await mixer.update();
@@ -217,12 +204,7 @@ it('a state handed out stays as it is when changed by its receiver, and a damage
 
 it('dispose frees an open measurement', async () => {
   const mixer = mixerOf();
-  const freed = vi.spyOn(
-    Object.getPrototypeOf(
-      createReferenceBackend().stream({ tasks: 1, layout: viewGradient(row(1), 'g'), inner: false }),
-    ),
-    'dispose',
-  );
+  const freed = spyOnDispose();
   await mixer.observe('a', row(1), { samples: 1 });
   mixer.dispose();
   await new Promise(setImmediate);
@@ -353,6 +335,7 @@ describe('nothing silent', () => {
         [2 ** 20, 2 ** 20],
       ],
     });
+    expect(report.missed).toEqual([{ task: 'a', reason: 'non-finite gradient' }]);
     expect(report.weights.every(Number.isFinite)).toBe(true);
     expect(Mixer.restore(JSON.parse(JSON.stringify(mixer.state()))).weights).toEqual(report.weights);
   });

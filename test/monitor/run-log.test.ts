@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Mixer, RunLog, type WeightRule } from '../../lib/index.js';
 import { expectError } from '../support/expect.js';
+import { row } from '../support/small.js';
 
 let folder: string;
 beforeEach(() => {
@@ -11,7 +12,6 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const row = (...x: number[]) => Float32Array.from(x);
 const mixerOf = () =>
   new Mixer({ tasks: ['a', 'b'], batchSize: 8, backend: 'reference', maxLogStep: Infinity });
 // biome-ignore lint/suspicious/noExplicitAny: lines of many kinds

@@ -1,17 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { conceptual, Mixer, type MixerOptions, pike, type WeightRule } from '../../lib/index.js';
+import { conceptual, Mixer, pike, type WeightRule } from '../../lib/index.js';
 import { minimizeSeparable } from '../../lib/rules/conceptual.js';
 import { exponentiatedStep, normalize, weightsOf } from '../../lib/rules/simplex.js';
 import { expectError } from '../support/expect.js';
-
-const row = (...x: number[]) => Float32Array.from(x);
-const samples = [
-  [1, 1],
-  [1, 1],
-];
-const mixerOf = (options: Partial<MixerOptions> = {}) =>
-  new Mixer({ tasks: ['a', 'b'], batchSize: 8, backend: 'reference', ...options });
+import { mixerOf, row, samples } from '../support/small.js';
 
 describe('what a rule acts on', () => {
   it('is smoothed, both N and σ², and so are the products’ diagonal and the conflict', async () => {
