@@ -21,6 +21,8 @@ export type ErrorCode =
   | 'ERR_NON_FINITE'
   /** Not enough memory for the shapes asked for. */
   | 'ERR_MEMORY'
+  /** CUDA refused a call; the message holds its reason. */
+  | 'ERR_CUDA'
   /** A saved state is of another version or shape, or damaged. */
   | 'ERR_STATE'
   /** The caller's AbortSignal fired with a reason that is not an Error. */

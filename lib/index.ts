@@ -13,9 +13,17 @@ export type { MeasureOptions, MixerOptions, ObserveOptions, UpdateOptions } from
 export type { Miss, MissReason, MixerEvents, MixerWarning, UpdateReport } from './mixer/report.js';
 export type { MixerState } from './mixer/state.js';
 export { RunLog, type RunLogOptions } from './monitor/run-log.js';
+export {
+  type BalancedOptions,
+  balanced,
+  balancedLossWeights,
+  type LossWeightOptions,
+} from './rules/balanced.js';
 export { type ConceptualOptions, conceptual } from './rules/conceptual.js';
+export { type MirrorOptions, mirror } from './rules/mirror.js';
 export { type PikeOptions, pike } from './rules/pike.js';
 export type { Json, RuleContext, RuleOptions, RuleResult, RuleState, WeightRule } from './rules/rule.js';
 export { rules } from './rules/rules.js';
+export type { BoundOptions, RuleStatistics, StatelessOptions } from './rules/stateless.js';
 export { type Conflict, conflict } from './statistics/conflict.js';
 export type { Statistics } from './statistics/statistics.js';

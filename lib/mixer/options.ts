@@ -65,11 +65,11 @@ export interface MixerOptions {
   tau?: number;
   /** Scale of Balanced-PiKE's loss weights (default 'mean'). */
   lossScale?: 'mean' | 'paper';
-  /** η, for rules that need it. */
+  /** η: for 'mirror' and 'conceptual', which need it here or with each update. */
   learningRate?: number;
-  /** L, for rules that need it. */
+  /** L, smoothness of the summed loss: 'mirror' and 'conceptual' need it. */
   smoothness?: number;
-  /** α: rate of mirror steps, for rules that take them. */
+  /** α: rate of 'mirror' (default: the safe step 1/max_k Lη²γN_k of each update). */
   alpha?: number;
   /** β of the conflict bound (default 1). */
   beta?: number;

@@ -6,23 +6,17 @@
  * The mixture moves to tasks with large gradients and away from tasks with noisy ones. Under constant
  * statistics its only fixed points are one-hot, which is what `minWeight` and `priorPull` are for.
  */
-import type { Statistics } from '../statistics/statistics.js';
-import {
-  refuseUnknown,
-  requireFiniteNumbers,
-  requireNumberIn,
-  requireOneOf,
-  requirePositiveInteger,
-  requireWeights,
-} from '../validate.js';
+import { requireNumberIn, requireOneOf } from '../validate.js';
 import {
   decodeLogWeights,
   encodeLogWeights,
   initialLogWeights,
   type RuleOptions,
+  stepResult,
   type WeightRule,
 } from './rule.js';
-import { exponentiatedStep, normalize, onFloor, type StepResult, weightsOf } from './simplex.js';
+import { bound, exponentiatedStep, type StepOptions, type StepResult, stay, weightsOf } from './simplex.js';
+import { checkStateless, type RuleStatistics, type StatelessOptions } from './stateless.js';
 
 export const pikeRule: WeightRule = {
   name: 'pike',
@@ -30,66 +24,63 @@ export const pikeRule: WeightRule = {
   init: (_tasks, options) => ({ logWeights: encodeLogWeights(initialLogWeights(options)) }),
   update(state, statistics, { options }) {
     const logWeights = decodeLogWeights(state.logWeights, statistics.tasks);
-    const { floored, limited, ...step } = pikeStep(
-      logWeights,
-      statistics,
-      options,
-      initialLogWeights(options),
-    );
-    return { state: { logWeights: encodeLogWeights(step.logWeights) }, floored, limited };
+    const logPrior = initialLogWeights(options);
+    return stepResult(pikeStep(logWeights, statistics, { ...options, logPrior }));
   },
 };
 
-type PikeStepOptions = Pick<
-  RuleOptions,
-  'batchSize' | 'zeta1' | 'zeta2' | 'scale' | 'minWeight' | 'maxLogStep' | 'priorPull'
->;
+type PikeStepOptions = StepOptions & Pick<RuleOptions, 'batchSize' | 'zeta1' | 'zeta2' | 'scale'>;
 
-/** All that PiKE reads of the statistics. */
-type PikeStatistics = Pick<Statistics, 'normSquared' | 'variance'>;
-
-function pikeStep(
+/**
+ * PiKE on the losses y_k L_k: their gradients are y_k times as large, so the exponents are
+ * y_k²(ζ1 N_k − (ζ2/2b) σ_k²), and the relative scale divides by sum_j y_j² max(N_j, 0).
+ *
+ * @param statistics of K tasks; a task with NaN in them keeps its weight
+ * @param lossWeights y_k; NaN for a task that is to keep its weight; all 1 when left out
+ */
+export function pikeStep(
   logWeights: Float64Array,
-  statistics: PikeStatistics,
+  { normSquared, variance }: RuleStatistics,
   options: PikeStepOptions,
-  logPrior: Float64Array,
+  lossWeights?: ArrayLike<number>,
 ): StepResult {
-  const exponents = pikeExponents(statistics, options);
-  if (!exponents) return { logWeights, floored: onFloor(logWeights, options.minWeight), limited: false };
-  return exponentiatedStep(logWeights, exponents, { ...options, logPrior });
-}
-
-/** ζ1 N_k − (ζ2/2b) σ_k², NaN where nothing is known; null when the relative scale says that nothing may move. */
-function pikeExponents(statistics: PikeStatistics, options: PikeStepOptions): Float64Array | null {
-  const { normSquared, variance } = statistics;
   const noise = options.zeta2 / (2 * options.batchSize);
-  const bound = (x: number) => Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, x));
-  const exponents = normSquared.map((N, k) => bound(options.zeta1 * N) - bound(noise * variance[k]));
-  if (options.scale === 'absolute') return exponents.map(bound);
   let total = 0;
-  for (const N of normSquared) if (N > 0) total += N;
+  const exponents = logWeights.map((_, k) => {
+    const y2 = lossWeights ? bound(lossWeights[k] * lossWeights[k]) : 1;
+    if (y2 * normSquared[k] > 0) total += y2 * normSquared[k];
+    return bound(y2 * bound(options.zeta1 * normSquared[k])) - bound(y2 * bound(noise * variance[k]));
+  });
   // Without any signal the variances alone would drive the weights.
-  if (!(total > 0)) return null;
-  return exponents.map((x) => bound(x / total));
+  if (options.scale === 'relative' && !(total > 0)) return stay(logWeights, options.minWeight);
+  const divisor = options.scale === 'relative' ? total : 1;
+  return exponentiatedStep(
+    logWeights,
+    exponents.map((x) => bound(x / divisor)),
+    options,
+  );
 }
 
-export interface PikeOptions {
-  /** b: samples per training batch. */
-  batchSize: number;
+export interface PikeOptions extends StatelessOptions {
   /** ζ1 (default 0.05). */
   zeta1?: number;
   /** ζ2 (default 0.1 ζ1). */
   zeta2?: number;
   /** 'absolute' (default) is the paper. */
   scale?: 'relative' | 'absolute';
-  /** Smallest weight (default 0). */
-  minWeight?: number;
-  /** Largest change of any log-weight (default Infinity). */
-  maxLogStep?: number;
-  /** λ (default 0). */
-  priorPull?: number;
-  /** What `priorPull` pulls towards, after it is raised to `minWeight` (default uniform). */
-  initialWeights?: ArrayLike<number>;
+}
+
+/** Names of the options of `pike` beside the common ones. */
+export const pikeNames: readonly string[] = ['zeta1', 'zeta2', 'scale'];
+
+/** @throws PikeError `ERR_INVALID_OPTION` */
+export function checkPike(options: PikeOptions): Required<Pick<PikeOptions, 'zeta1' | 'zeta2' | 'scale'>> {
+  const zeta1 = requireNumberIn('zeta1', options.zeta1 ?? 0.05, 0, Infinity);
+  return {
+    zeta1,
+    zeta2: requireNumberIn('zeta2', options.zeta2 ?? 0.1 * zeta1, 0, Infinity),
+    scale: requireOneOf('scale', options.scale ?? 'absolute', ['relative', 'absolute']),
+  };
 }
 
 /**
@@ -102,48 +93,13 @@ export interface PikeOptions {
  */
 export function pike(
   weights: ArrayLike<number>,
-  statistics: { normSquared: ArrayLike<number>; variance: ArrayLike<number> },
+  statistics: RuleStatistics,
   options: PikeOptions,
 ): Float64Array {
-  const K = statistics?.normSquared?.length ?? 0;
-  refuseUnknown('pike', options ?? {}, [
-    'batchSize',
-    'zeta1',
-    'zeta2',
-    'scale',
-    'minWeight',
-    'maxLogStep',
-    'priorPull',
-    'initialWeights',
-  ]);
-  const current = requireWeights('weights', weights, K);
-  const normSquared = requireFiniteNumbers('normSquared', statistics.normSquared, K);
-  const variance = requireFiniteNumbers('variance', statistics.variance, K);
-  const zeta1 = requireNumberIn('zeta1', options.zeta1 ?? 0.05, 0, Infinity);
-  const initialWeights = options.initialWeights
-    ? requireWeights('initialWeights', options.initialWeights, K)
-    : new Float64Array(K).fill(1 / K);
-  const minWeight = requireNumberIn('minWeight', options.minWeight ?? 0, 0, 1 / K);
-  const logPrior = initialLogWeights({ initialWeights: Array.from(initialWeights), minWeight });
-  const step = pikeStep(
-    normalize(Array.from(current, Math.log)),
-    { normSquared, variance },
-    {
-      batchSize: requirePositiveInteger('batchSize', options.batchSize),
-      zeta1,
-      zeta2: requireNumberIn('zeta2', options.zeta2 ?? 0.1 * zeta1, 0, Infinity),
-      scale: requireOneOf('scale', options.scale ?? 'absolute', ['relative', 'absolute']),
-      minWeight,
-      maxLogStep: requireNumberIn(
-        'maxLogStep',
-        options.maxLogStep ?? Infinity,
-        Number.MIN_VALUE,
-        Infinity,
-        true,
-      ),
-      priorPull: requireNumberIn('priorPull', options.priorPull ?? 0, 0, 1),
-    },
-    logPrior,
-  );
-  return weightsOf(step.logWeights);
+  const {
+    logWeights,
+    statistics: checked,
+    ...common
+  } = checkStateless('pike', weights, statistics, options, pikeNames);
+  return weightsOf(pikeStep(logWeights, checked, { ...common, ...checkPike(options) }).logWeights);
 }

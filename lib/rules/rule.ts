@@ -4,7 +4,7 @@
 import { PikeError } from '../errors.js';
 import type { Statistics } from '../statistics/statistics.js';
 import { show } from '../validate.js';
-import { logSumExp, normalize, projectOntoFloor } from './simplex.js';
+import { logSumExp, normalize, projectOntoFloor, type StepResult } from './simplex.js';
 
 /** The options of a Mixer that rules may read. All are checked and have their defaults filled in. */
 export interface RuleOptions {
@@ -90,6 +90,34 @@ export function initialLogWeights(options: Pick<RuleOptions, 'initialWeights' | 
 
 export function encodeLogWeights(logWeights: Float64Array): RuleState['logWeights'] {
   return Array.from(logWeights, (x) => (x === -Infinity ? '-Infinity' : x));
+}
+
+/** The result of a rule whose state is its log-weights. */
+export function stepResult({ logWeights, floored, limited }: StepResult): RuleResult {
+  return { state: { logWeights: encodeLogWeights(logWeights) }, floored, limited };
+}
+
+/**
+ * L, for rules built on a bound of the loss after one step. Their `init` asks for it already; for η only `update` can,
+ * since it may come with each update.
+ *
+ * @throws PikeError `ERR_INVALID_OPTION` when it is missing
+ */
+export function requireSmoothness(rule: string, { smoothness }: RuleOptions): number {
+  if (smoothness !== undefined) return smoothness;
+  throw new PikeError(
+    'ERR_INVALID_OPTION',
+    `rule '${rule}' needs smoothness, the constant L of the summed loss; give it to the Mixer.`,
+  );
+}
+
+/** @throws PikeError `ERR_INVALID_OPTION` when it is missing */
+export function requireLearningRate(rule: string, { learningRate }: RuleOptions): number {
+  if (learningRate !== undefined) return learningRate;
+  throw new PikeError(
+    'ERR_INVALID_OPTION',
+    `rule '${rule}' needs learningRate, the step size η of the optimiser; give it to the Mixer or with each update.`,
+  );
 }
 
 /**

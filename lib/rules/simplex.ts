@@ -2,6 +2,7 @@
  * Arithmetic on the probability simplex in log-weights. Log-weights are kept as such: eight updates of −100
  * would make a plain weight 0 for ever.
  */
+import { longestFittingStep } from './step-length.js';
 
 /** log sum_k exp(x_k), exact to rounding for any finite range; −Infinity for nothing or only −Infinity. */
 export function logSumExp(x: ArrayLike<number>): number {
@@ -13,10 +14,14 @@ export function logSumExp(x: ArrayLike<number>): number {
   return max + Math.log(sum);
 }
 
-/** Shifts log-weights so that the weights sum to exp(`logMass`). */
+/** Shifts log-weights, one of them finite, so that the weights sum to exp(`logMass`). */
 export function normalize(logWeights: ArrayLike<number>, logMass = 0): Float64Array {
-  const shift = logMass - logSumExp(logWeights);
-  return Float64Array.from(logWeights, (x) => x + shift);
+  let max = -Infinity;
+  for (let k = 0; k < logWeights.length; k++) max = Math.max(max, logWeights[k]);
+  // The maximum goes first: where all are about −1e300, the logarithm of their number would be lost in rounding.
+  const relative = Float64Array.from(logWeights, (x) => x - max);
+  const shift = logMass - logSumExp(relative);
+  return relative.map((x) => x + shift);
 }
 
 /** The smallest convenient x with exp(x) >= weight, so that a floor holds exactly in weights, too. */
@@ -98,8 +103,7 @@ export function exponentiatedStep(
   for (let k = 0; k < result.length; k++) if (!Number.isNaN(exponents[k])) active.push(k);
   const start = Float64Array.from(active, (k) => result[k]);
   const logMass = active.length === result.length ? 0 : logSumExp(start);
-  if (logMass === -Infinity)
-    return { logWeights: result, floored: onFloor(result, minWeight), limited: false };
+  if (logMass === -Infinity) return stay(result, minWeight);
   const direction = stepDirection(
     start,
     active.map((k) => exponents[k]),
@@ -115,17 +119,27 @@ export function exponentiatedStep(
       minWeight,
       logMass,
     ).logWeights;
-  const fits = (step: Float64Array) =>
-    step.every((x, k) => x === start[k] || Math.abs(x - start[k]) <= options.maxLogStep);
+  const largestMove = (step: Float64Array) =>
+    step.reduce((largest, x, k) => (x === start[k] ? largest : Math.max(largest, Math.abs(x - start[k]))), 0);
 
   let step = stepBy(1);
-  const limited = !fits(step);
-  if (limited) step = longestFittingStep(stepBy, fits);
+  const atOne = largestMove(step);
+  const limited = atOne > options.maxLogStep;
+  if (limited) {
+    const spread = Math.max(...direction) - Math.min(...direction);
+    const t = longestFittingStep((length) => largestMove(stepBy(length)), options.maxLogStep, spread, atOne);
+    step = t > 0 ? stepBy(t) : start;
+  }
 
   active.forEach((k, i) => {
     result[k] = step[i];
   });
   return { logWeights: result, floored: onFloor(result, minWeight), limited };
+}
+
+/** The result of a rule that has nothing to go by. */
+export function stay(logWeights: Float64Array, minWeight: number): StepResult {
+  return { logWeights, floored: onFloor(logWeights, minWeight), limited: false };
 }
 
 /** Indices of the tasks that stand on the floor. */
@@ -153,25 +167,14 @@ function stepDirection(
   });
 }
 
-/** The largest t in (0, 1) whose step fits, by halving and bisection; t may span hundreds of magnitudes. */
-function longestFittingStep(
-  stepBy: (t: number) => Float64Array,
-  fits: (step: Float64Array) => boolean,
-): Float64Array {
-  let low = 0.5;
-  while (low > 0 && !fits(stepBy(low))) low /= 2;
-  let high = low * 2;
-  for (let i = 0; i < 60; i++) {
-    const middle = low + (high - low) / 2;
-    if (fits(stepBy(middle))) low = middle;
-    else high = middle;
-  }
-  return stepBy(low);
+/** An infinite number becomes the largest finite one; NaN stays. */
+export function bound(x: number): number {
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, x));
 }
 
-/** Weights of log-weights. */
+/** Weights of log-weights; at most 1, which rounding may pass by. */
 export function weightsOf(logWeights: ArrayLike<number>): Float64Array {
-  return Float64Array.from(logWeights, Math.exp);
+  return Float64Array.from(logWeights, (x) => Math.min(1, Math.exp(x)));
 }
 
 function indices(flags: readonly boolean[]): number[] {

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { conceptual } from '../../lib/index.js';
-import { minimizeSeparable } from '../../lib/rules/conceptual.js';
+import { resolveOptions } from '../../lib/mixer/options.js';
+import { conceptualRule } from '../../lib/rules/conceptual.js';
+import { decodeLogWeights, encodeLogWeights } from '../../lib/rules/rule.js';
+import { normalize, weightsOf } from '../../lib/rules/simplex.js';
+import { minimizeSeparable } from '../../lib/rules/water-filling.js';
 import { expectError, largestDifference } from '../support/expect.js';
 import { golden } from '../support/golden.js';
 
@@ -87,6 +91,10 @@ describe('conceptual', () => {
     },
   );
 
+  it('fills a task without curvature to its bound before the others rise', () => {
+    expect(Array.from(minimizeSeparable([0, -0.5], [0, 1], [0, 0], [0.3, 1]))).toEqual([0.3, 0.7]);
+  });
+
   it('refuses what has no solution', async () => {
     const statistics = { normSquared: [1, 1], variance: [1, 1] };
     const good = { learningRate: 0.1, smoothness: 1, batchSize: 8 };
@@ -99,5 +107,102 @@ describe('conceptual', () => {
     await expectError('ERR_NON_FINITE', /variance/, () =>
       conceptual([0.5, 0.5], { ...statistics, variance: [1, Infinity] }, good),
     );
+  });
+});
+
+describe('conceptualRule', () => {
+  const bound = { learningRate: 0.2, smoothness: 10 };
+  const s = { normSquared: [2, 1, 0.7, 0.1], variance: [3, 2, 1, 4000] };
+  const minimiser = conceptual([0.25, 0.25, 0.25, 0.25], s, { ...bound, batchSize: 16 });
+
+  function run(
+    weights: readonly number[],
+    { normSquared, variance } = s,
+    more: { maxLogStep?: number; priorPull?: number; minWeight?: number } = {},
+  ) {
+    const K = weights.length;
+    const options = resolveOptions({
+      tasks: weights.map((_, k) => `task${k}`),
+      batchSize: 16,
+      rule: 'conceptual',
+      ...bound,
+      ...{ minWeight: 0, priorPull: 0, maxLogStep: Infinity, ...more },
+    });
+    const statistics = {
+      tasks: K,
+      microBatches: new Int32Array(K).fill(4),
+      samples: new Float64Array(K).fill(8),
+      normSquared: Float64Array.from(normSquared),
+      variance: Float64Array.from(variance),
+      inner: null,
+      standardError: null,
+    };
+    const state = { logWeights: encodeLogWeights(normalize(weights.map(Math.log))) };
+    const result = conceptualRule.update(state, statistics, { step: 0, losses: null, options });
+    return { ...result, weights: weightsOf(decodeLogWeights(result.state.logWeights, K)) };
+  }
+
+  it('is the minimiser where nothing holds it back, wherever the weights stand', () => {
+    expect(Array.from(minimiser, (w) => w > 0)).toEqual([true, true, true, false]);
+    for (const w of [
+      [0.25, 0.25, 0.25, 0.25],
+      [0, 0, 0, 1],
+      [1, 0, 0, 0],
+    ])
+      expect(largestDifference(run(w).weights, minimiser)).toBeLessThan(1e-15);
+    const floored = conceptual([0.25, 0.25, 0.25, 0.25], s, { ...bound, batchSize: 16, minWeight: 0.05 });
+    const result = run([0, 0, 0, 1], s, { minWeight: 0.05 });
+    expect(largestDifference(result.weights, floored)).toBeLessThan(1e-15);
+    expect(result.floored).toEqual([3]);
+  });
+
+  it('is not moved by noise that all tasks have', () => {
+    const noisier = { ...s, variance: s.variance.map((x) => x + 500) };
+    expect(largestDifference(run([0.7, 0.1, 0.1, 0.1], noisier).weights, minimiser)).toBeLessThan(1e-12);
+  });
+
+  it('minimises on the mass of the tasks that were measured', () => {
+    const part = {
+      normSquared: [2, 1, 0.7, Number.NaN],
+      variance: [3, 2, 1, Number.NaN],
+    };
+    const { weights } = run([0.2, 0.2, 0.2, 0.4], part);
+    expect(weights[3]).toBeCloseTo(0.4, 15);
+    // KKT: equal slopes λ_k + κ_k w_k where w_k > 0.
+    const { learningRate: eta, smoothness: L } = bound;
+    const slope = (k: number) =>
+      -eta * s.normSquared[k] +
+      ((L * eta * eta) / 32) * s.variance[k] +
+      L * eta * eta * s.normSquared[k] * weights[k];
+    const inside = [0, 1, 2].filter((k) => weights[k] > 0);
+    expect(inside.length).toBeGreaterThan(1);
+    for (const k of [0, 1, 2])
+      if (weights[k] > 0) expect(slope(k)).toBeCloseTo(slope(inside[0]), 12);
+      else expect(slope(k)).toBeGreaterThan(slope(inside[0]));
+    expect(weights[0] + weights[1] + weights[2]).toBeCloseTo(0.6, 14);
+  });
+
+  it('walks there by steps of maxLogStep; a target of 0 does not hold the others up', () => {
+    let weights = Array.from(new Float64Array(4).fill(0.25));
+    const first = run(weights, s, { maxLogStep: 0.3 });
+    expect(first.limited).toBe(true);
+    expect(Math.log(0.25 / first.weights[3])).toBeCloseTo(0.3, 10);
+    for (let i = 0; i < 100; i++) weights = Array.from(run(weights, s, { maxLogStep: 0.3 }).weights);
+    expect(largestDifference(weights, minimiser)).toBeLessThan(1e-9);
+    expect(run([0, 0.5, 0.5, 0], s, { maxLogStep: 0.3 }).weights[0]).toBe(0); // as in every rule
+  });
+
+  it('comes back after a step without limit that was pulled towards the prior', () => {
+    const pulled = run([0.25, 0.25, 0.25, 0.25], s, { priorPull: 0.05 });
+    expect(pulled.weights[3]).toBeLessThan(1e-300);
+    const other = { normSquared: [0.1, 0.1, 0.1, 2], variance: [1, 1, 1, 1] };
+    const state = pulled.state.logWeights.map(Number).map(Math.exp);
+    expect(
+      run(
+        state.map((w) => Math.max(w, 1e-320)),
+        other,
+        { priorPull: 0.05 },
+      ).weights[3],
+    ).toBeGreaterThan(0.5);
   });
 });

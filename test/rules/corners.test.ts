@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { conceptual, Mixer, pike, type WeightRule } from '../../lib/index.js';
-import { minimizeSeparable } from '../../lib/rules/conceptual.js';
 import { exponentiatedStep, normalize, weightsOf } from '../../lib/rules/simplex.js';
+import { minimizeSeparable } from '../../lib/rules/water-filling.js';
 import { expectError } from '../support/expect.js';
 import { mixerOf, row, samples } from '../support/small.js';
 
