@@ -1,0 +1,133 @@
+/**
+ * Compiles C++ of the tests: addons that run parts of native/ on the host. What was compiled stays in build-test/
+ * until one of its sources, headers or flags changes.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { arch, platform } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const require = createRequire(import.meta.url);
+
+/** A source file, relative to the root of the project. */
+export type Source = string | { readonly source: string; readonly includes: readonly string[] };
+
+export interface AddonSources {
+  /** Name of the file that results, without its ending. */
+  readonly name: string;
+  /** Those with `includes` find headers there first. */
+  readonly sources: readonly Source[];
+  /** Further flags. */
+  readonly flags?: readonly string[];
+}
+
+/** Compiles and links an addon, unless it is there and up to date, and loads it. */
+export async function loadTestAddon<T>(addon: AddonSources): Promise<T> {
+  return require(await compileTestAddon(addon)) as T;
+}
+
+/** Compiles and links an addon, unless it is there and up to date. Returns its path. */
+export async function compileTestAddon({ name, sources, flags = [] }: AddonSources): Promise<string> {
+  const compiler = process.env.CXX || 'c++';
+  mkdirSync(join(folder, 'objects'), { recursive: true });
+  const objects: string[] = [];
+  const stale: (() => Promise<void>)[] = [];
+  for (const given of sources) {
+    const { source, includes } = typeof given === 'string' ? { source: given, includes: [] } : given;
+    const first = includes.map((path) => `-I${join(root, path)}`);
+    // To a compiler of the host, CUDA sources are C++ like any other.
+    const language = source.endsWith('.cu') ? ['-x', 'c++'] : [];
+    const all = [...compilerFlags(), ...first, ...INCLUDES, ...flags, ...language];
+    const object = join(folder, 'objects', `${basename(source)}-${hash([compiler, all, source])}.o`);
+    objects.push(object);
+    if (!isFresh(object)) stale.push(() => compile(compiler, all, join(root, source), object));
+  }
+  // Two at a time: that is what small machines have.
+  const work = async () => {
+    for (let next = stale.pop(); next; next = stale.pop()) await next();
+  };
+  await Promise.all([work(), work()]);
+
+  const file = join(folder, `${name}-${hash(objects)}.node`);
+  const made = existsSync(file) ? statSync(file).mtimeMs : 0;
+  if (objects.some((object) => statSync(object).mtimeMs > made)) {
+    const undefinedSymbols = platform() === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
+    await replace(file, (out) => run(compiler, ['-shared', ...undefinedSymbols, ...objects, '-o', out]));
+  }
+  return file;
+}
+
+const folder = join(root, 'build-test');
+
+function hash(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 12);
+}
+
+/** Makes a file under another name first: other processes may want, or have loaded, the one that is there. */
+async function replace(file: string, make: (out: string) => Promise<void>): Promise<void> {
+  const temporary = `${file}.${process.pid}`;
+  await make(temporary);
+  renameSync(temporary, file);
+}
+
+async function compile(compiler: string, flags: readonly string[], source: string, object: string) {
+  await replace(object, (out) =>
+    run(compiler, [...flags, '-MMD', '-MF', dependencyFile(object), '-c', source, '-o', out]),
+  );
+}
+
+const dependencyFile = (object: string) => object.replace(/\.o$/, '.d');
+
+const INCLUDES = [
+  `-I${join(root, 'native')}`,
+  `-I${join(root, 'test/native')}`,
+  `-isystem${dirname(require.resolve('node-addon-api/package.json'))}`,
+  `-isystem${join(dirname(require.resolve('node-api-headers/package.json')), 'include')}`,
+];
+
+function compilerFlags(): string[] {
+  return [
+    ...['-std=c++20', '-O2', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wno-unknown-pragmas'],
+    ...['-DNAPI_VERSION=9', '-DNAPI_CPP_EXCEPTIONS', '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
+    // A fused multiply-add where the kernel asks for one and nowhere else, as on the GPU.
+    '-ffp-contract=off',
+    ...(hasFusedMultiplyAdd() ? ['-mfma'] : []),
+  ];
+}
+
+/** Without the instruction, the C library computes the same bits slowly. */
+function hasFusedMultiplyAdd(): boolean {
+  if (arch() !== 'x64' || !existsSync('/proc/cpuinfo')) return false;
+  return /^flags\s*:.*\bfma\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));
+}
+
+/** Whether an object file is newer than everything that it was made of. */
+function isFresh(object: string): boolean {
+  const list = dependencyFile(object);
+  if (!existsSync(object) || !existsSync(list)) return false;
+  const made = statSync(object).mtimeMs;
+  const files = readFileSync(list, 'utf8')
+    .replaceAll('\\\n', ' ')
+    .split(/(?<!\\)\s+/)
+    .slice(1)
+    .filter((file) => file !== '');
+  return files.every((file) => existsSync(file) && statSync(file).mtimeMs <= made);
+}
+
+async function run(command: string, args: readonly string[]): Promise<void> {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let errors = '';
+  child.stderr.on('data', (text) => {
+    errors += text;
+  });
+  const code = await new Promise<number | null>((done, fail) => {
+    child.on('error', fail);
+    child.on('close', done);
+  });
+  if (code !== 0) throw new Error(`${command} failed:\n${errors}`);
+  if (errors !== '') writeFileSync(2, errors);
+}

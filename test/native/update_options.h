@@ -1,0 +1,29 @@
+// The options of native/math as the tests' addons get them from TypeScript (update-options.ts).
+#pragma once
+
+#include <napi.h>
+
+#include "math/layout.h"
+
+inline pike::math::UpdateOptions ReadUpdateOptions(const Napi::Object& given) {
+  const auto number = [&](const char* name) { return given.Get(name).As<Napi::Number>().DoubleValue(); };
+  pike::math::UpdateOptions options;
+  options.rule = static_cast<pike::math::Rule>(static_cast<int>(number("rule")));
+  options.batch_size = number("batchSize");
+  options.zeta1 = number("zeta1");
+  options.zeta2 = number("zeta2");
+  options.relative = number("relative") != 0;
+  options.min_weight = number("minWeight");
+  options.max_log_step = number("maxLogStep");
+  options.prior_pull = number("priorPull");
+  options.smoothing = number("smoothing");
+  options.clip_norms = number("clipNorms") != 0;
+  options.tau = number("tau");
+  options.loss_scale_mean = number("lossScaleMean") != 0;
+  options.learning_rate = number("learningRate");
+  options.smoothness = number("smoothness");
+  options.alpha = number("alpha");
+  options.beta = number("beta");
+  options.gamma = number("gamma");
+  return options;
+}
