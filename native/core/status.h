@@ -7,7 +7,17 @@
 namespace pike {
 
 /// A subset of the error codes in lib/errors.ts; see CodeName().
-enum class StatusCode { kOk, kInvalidOption, kShape, kDetached, kMemory, kAborted, kDisposed, kInternal };
+enum class StatusCode {
+  kOk,
+  kInvalidOption,
+  kShape,
+  kDetached,
+  kMemory,
+  kCuda,
+  kAborted,
+  kDisposed,
+  kInternal
+};
 
 struct [[nodiscard]] Status {
   StatusCode code = StatusCode::kOk;
@@ -29,6 +39,8 @@ constexpr const char* CodeName(StatusCode code) {
       return "ERR_DETACHED";
     case StatusCode::kMemory:
       return "ERR_MEMORY";
+    case StatusCode::kCuda:
+      return "ERR_CUDA";
     case StatusCode::kAborted:
       return "ERR_ABORTED";
     case StatusCode::kDisposed:

@@ -1,21 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Gradient, Mixer, type Statistics, statistics } from '../../lib/index.js';
-import { drawGradient, mulberry32 } from '../support/gradients.js';
-
-type Kind = 'float32' | 'float64' | 'bfloat16' | 'float16';
-
-/** Random numbers of one kind; 16-bit floats are finite bit patterns, tiny to huge. */
-function tensor(kind: Kind, length: number, random: () => number): Exclude<Gradient, readonly unknown[]> {
-  if (kind === 'float32') return Float32Array.from({ length }, () => 2 * random() - 1);
-  if (kind === 'float64') return Float64Array.from({ length }, () => 2 * random() - 1);
-  const exponents = kind === 'bfloat16' ? 0x7f80 : 0x7c00;
-  const bits = () => {
-    const value = Math.floor(random() * 65536);
-    return (value & exponents) === exponents ? value & ~exponents : value;
-  };
-  return { data: Uint16Array.from({ length }, bits), dtype: kind };
-}
+import { drawGradient, type Kind, mulberry32, randomTensor } from '../support/gradients.js';
 
 /** |ΔG_jk| <= ε u_j u_k, |ΔN_k| <= ε u_k², |Δσ_k²| <= ε n_k u_k² with u_k = max_i ‖g_ki‖. */
 function expectPromise(actual: Statistics, expected: Statistics, largestNorm: number[], epsilon: number) {
@@ -65,7 +51,7 @@ describe('native against the reference', () => {
         async (layout, samples, inner, metric, seed) => {
           fc.pre(layout.some(([, length]) => length > 0));
           const random = mulberry32(seed);
-          const list = () => layout.map(([kind, length]) => tensor(kind, length, random));
+          const list = () => layout.map(([kind, length]) => randomTensor(kind, length, random));
           const row = (): Gradient => (layout.length === 1 ? list()[0] : list());
           const rows = samples.map((sizes) => sizes.map(row));
           const D = layout.map(([, length]) => Float32Array.from({ length }, () => 3 * random()));
@@ -80,7 +66,7 @@ describe('native against the reference', () => {
     '%s of 1 000 003 elements',
     async (kind) => {
       const random = mulberry32(5);
-      const rows = [2, 3].map((m) => Array.from({ length: m }, () => tensor(kind, 1_000_003, random)));
+      const rows = [2, 3].map((m) => Array.from({ length: m }, () => randomTensor(kind, 1_000_003, random)));
       await compare(
         rows,
         [
@@ -127,7 +113,7 @@ describe('native against the reference', () => {
 
   it('the same bits with one thread as with two', async () => {
     const random = mulberry32(6);
-    const rows = [2, 4].map((m) => Array.from({ length: m }, () => tensor('float32', 300_001, random)));
+    const rows = [2, 4].map((m) => Array.from({ length: m }, () => randomTensor('float32', 300_001, random)));
     const samples = [
       [1, 2],
       [3, 3, 3, 1],

@@ -1,3 +1,5 @@
+import type { Gradient } from '../../lib/index.js';
+
 /** Gradients of a made-up model: task k has mean `means[k]` and isotropic noise, from a small seeded generator. */
 export function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
@@ -21,4 +23,22 @@ export function drawGradient(
   random: () => number,
 ): Float32Array {
   return Float32Array.from(mean, (x) => x + (sigma / Math.sqrt(samples)) * gaussian(random));
+}
+
+export type Kind = 'float32' | 'float64' | 'bfloat16' | 'float16';
+
+/** Random numbers of one kind; 16-bit floats are finite bit patterns, tiny to huge. */
+export function randomTensor(
+  kind: Kind,
+  length: number,
+  random: () => number,
+): Exclude<Gradient, readonly unknown[]> {
+  if (kind === 'float32') return Float32Array.from({ length }, () => 2 * random() - 1);
+  if (kind === 'float64') return Float64Array.from({ length }, () => 2 * random() - 1);
+  const exponents = kind === 'bfloat16' ? 0x7f80 : 0x7c00;
+  const bits = () => {
+    const value = Math.floor(random() * 65536);
+    return (value & exponents) === exponents ? value & ~exponents : value;
+  };
+  return { data: Uint16Array.from({ length }, bits), dtype: kind };
 }

@@ -1,0 +1,386 @@
+// Statistics of up to 128 rows of up to 64 tasks: the rows of a tile of columns meet in shared memory, where
+// the tasks' means are formed, which every thread then needs. One pass over memory.
+//
+// A tile is `lanes` times sixteen bytes wide: the more rows, the narrower, so that it takes about 16 KiB.
+// Every thread loads up to four pieces of it into registers and puts them into shared memory; while means and
+// deviations are taken from there, the loads of the next tile are under way. Products of means are taken in
+// sub-blocks of 4 × 4 pairs, also from shared memory. That is the place for tensor cores, and the way into
+// shared memory the one for bulk copies, once both can be measured.
+//
+// The same kernel forms the products of any number of given vectors (welford.h): rows that are means already,
+// in sets of two panels of 64.
+//
+// Precision: as in register_moments.h.
+#pragma once
+
+#include "cuda/arguments.h"
+#include "cuda/element.h"
+#include "cuda/finish.h"
+#include "cuda/platform.h"
+#include "cuda/register_moments.h"
+#include "cuda/tail.h"
+#include "cuda/tile_loader.h"
+
+namespace pike::cuda {
+
+/// The arrays of one block in shared memory.
+struct TileMemory {
+  Shared<double> sums;
+  Shared<float> means;
+  Shared<float> tile;  ///< Packed bits, not floats.
+  Shared<float> roots;
+  Shared<float> shares;
+  Shared<int> tasks;   ///< Of every row.
+  Shared<int> firsts;  ///< First row of every task, and the end.
+  Shared<unsigned> flags;
+
+  __device__ __forceinline__ explicit TileMemory(const TileShape& shape)
+      : sums(SharedAt<double>(shape.sums_at())),
+        means(SharedAt<float>(shape.means_at())),
+        tile(SharedAt<float>(shape.tile_at())),
+        roots(SharedAt<float>(shape.roots_at())),
+        shares(SharedAt<float>(shape.shares_at())),
+        tasks(SharedAt<int>(shape.tasks_at())),
+        firsts(SharedAt<int>(shape.firsts_at())),
+        flags(SharedAt<unsigned>(shape.flags_at())) {}
+};
+
+/// fp32 sums of a thread: for its piece p of rows, and for its piece p of tasks.
+struct TileSums {
+  float deviation[kPieces];
+  float alignment[kPieces];
+  float norm[kPieces];
+};
+
+/// The sub-block of products that a thread works on, and its sums.
+struct ProductSums {
+  int i;      ///< First task of one side.
+  int j;      ///< First task of the other.
+  int slice;  ///< Or −1 for a thread that has none.
+  float sum[kEdge * kEdge];
+};
+
+/// Fills the tables of rows and tasks, and the means of tasks that only fill up a sub-block.
+__device__ __forceinline__ void PrepareTiles(const MomentsArguments& a, const Set& set,
+                                             const TileShape& shape, const TileMemory& memory) {
+  for (int t = threadIdx.x; t < shape.tasks; t += kThreads) {
+    int first = t;
+    int count = 1;
+    if (!shape.given_means) {
+      const TaskRows task = a.task_rows[set.first_task + t];
+      first = task.first - set.first_row;
+      count = task.count;
+    }
+    memory.firsts[t] = first;
+    for (int r = first; r < first + count; ++r) {
+      memory.tasks[r] = t;
+      memory.shares[r] = shape.given_means ? 1.0f : a.shares[set.first_row + r];
+    }
+    if (t == shape.tasks - 1) memory.firsts[shape.tasks] = first + count;
+  }
+  const int end = shape.mean_rows() * shape.stride;
+  for (int i = shape.tasks * shape.stride + threadIdx.x; i < end; i += kThreads) memory.means[i] = 0.0f;
+}
+
+/// This thread's pieces into shared memory.
+__device__ __forceinline__ void ShareTile(const TilePieces& pieces, const TileShape& shape,
+                                          const TileMemory& memory) {
+  const int thread = threadIdx.x;
+#pragma unroll
+  for (int p = 0; p < kPieces; ++p) {
+    const int place = p * kThreads + thread;
+    if (place >= shape.rows * shape.lanes) continue;
+    const Packed& packed = pieces.packed[p];
+    const float4 bits = {__uint_as_float(packed.word[0]), __uint_as_float(packed.word[1]),
+                         __uint_as_float(packed.word[2]), __uint_as_float(packed.word[3])};
+    StoreShared4(memory.tile, place * 4, bits);
+  }
+}
+
+__device__ __forceinline__ Packed LoadPiece(const TileMemory& memory, int place) {
+  const float4 bits = LoadShared4(memory.tile, place * 4);
+  return {
+      {__float_as_uint(bits.x), __float_as_uint(bits.y), __float_as_uint(bits.z), __float_as_uint(bits.w)}};
+}
+
+template <int kColumns>
+__device__ __forceinline__ void LoadColumns(const Shared<float>& array, int index, float (&out)[kColumns]) {
+#pragma unroll
+  for (int c = 0; c < kColumns; c += 4) {
+    const float4 four = LoadShared4(array, index + c);
+    out[c] = four.x;
+    out[c + 1] = four.y;
+    out[c + 2] = four.z;
+    out[c + 3] = four.w;
+  }
+}
+
+/// Stores a mean and adds its square to `norm`.
+template <int kColumns>
+__device__ __forceinline__ void StoreMean(const float (&mean)[kColumns], int index,
+                                          const Shared<float>& means, float& norm) {
+#pragma unroll
+  for (int c = 0; c < kColumns; c += 4) {
+    StoreShared4(means, index + c, {mean[c], mean[c + 1], mean[c + 2], mean[c + 3]});
+  }
+#pragma unroll
+  for (int c = 0; c < kColumns; ++c) norm = __fmaf_rn(mean[c], mean[c], norm);
+}
+
+/// Means of all tasks, from the rows in shared memory.
+template <Dtype dtype>
+__device__ __forceinline__ void FormMeans(const TileShape& shape, const TileMemory& memory,
+                                          const Shared<float>& all_roots, TileSums& sums) {
+  constexpr int kColumns = Element<dtype>::kColumns;
+  constexpr int kRun = 16;  // rows added up in one chain, so that many rows cost no precision
+  const int thread = threadIdx.x;
+  const int lane = thread % shape.lanes;
+  float roots[kColumns];
+  LoadColumns(all_roots, lane * kColumns, roots);
+#pragma unroll
+  for (int p = 0; p < kPieces; ++p) {
+    const int task = (p * kThreads + thread) / shape.lanes;
+    if (task >= shape.tasks) continue;
+    const int end = memory.firsts[task + 1];
+    float mean[kColumns];
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c) mean[c] = 0.0f;
+    for (int begin = memory.firsts[task]; begin < end; begin += kRun) {
+      const int run_end = begin + kRun < end ? begin + kRun : end;
+      float run[kColumns];
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c) run[c] = 0.0f;
+      for (int row = begin; row < run_end; ++row) {
+        const float share = memory.shares[row];
+        const Packed packed = LoadPiece(memory, row * shape.lanes + lane);
+#pragma unroll
+        for (int c = 0; c < kColumns; ++c) {
+          run[c] = __fmaf_rn(share, __fmul_rn(Element<dtype>::Decode(packed, c), roots[c]), run[c]);
+        }
+      }
+#pragma unroll
+      for (int c = 0; c < kColumns; ++c) mean[c] = __fadd_rn(mean[c], run[c]);
+    }
+    StoreMean(mean, task * shape.stride + lane * kColumns, memory.means, sums.norm[p]);
+  }
+}
+
+/// Rows that are means already.
+template <Dtype dtype>
+__device__ __forceinline__ void TakeMeans(const TilePieces& pieces, const TileShape& shape,
+                                          const TileMemory& memory, TileSums& sums) {
+  constexpr int kColumns = Element<dtype>::kColumns;
+  const int thread = threadIdx.x;
+#pragma unroll
+  for (int p = 0; p < kPieces; ++p) {
+    const int row = (p * kThreads + thread) / shape.lanes;
+    if (row >= shape.rows) continue;
+    float mean[kColumns];
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c) mean[c] = Element<dtype>::Decode(pieces.packed[p], c);
+    StoreMean(mean, row * shape.stride + thread % shape.lanes * kColumns, memory.means, sums.norm[p]);
+  }
+}
+
+/// What the rows of this thread's pieces add to their deviations and alignments. The pieces are read back
+/// from shared memory, where no other thread writes them, and four columns at a time: registers are short
+/// here.
+template <Dtype dtype>
+__device__ __forceinline__ void AddDeviations(const TileShape& shape, const TileMemory& memory,
+                                              const Shared<float>& all_roots, TileSums& sums) {
+  constexpr int kColumns = Element<dtype>::kColumns;
+  const int thread = threadIdx.x;
+  const int lane = thread % shape.lanes;
+#pragma unroll
+  for (int first = 0; first < kColumns; first += 4) {
+    float roots[4];
+    LoadColumns(all_roots, lane * kColumns + first, roots);
+#pragma unroll
+    for (int p = 0; p < kPieces; ++p) {
+      const int row = (p * kThreads + thread) / shape.lanes;
+      if (row >= shape.rows) continue;
+      const Packed packed = LoadPiece(memory, p * kThreads + thread);
+      float mean[4];
+      LoadColumns(memory.means, memory.tasks[row] * shape.stride + lane * kColumns + first, mean);
+#pragma unroll
+      for (int c = 0; c < 4; ++c) {
+        const float x = __fmul_rn(Element<dtype>::Decode(packed, first + c), roots[c]);
+        const float away = __fsub_rn(x, mean[c]);
+        sums.deviation[p] = __fmaf_rn(away, away, sums.deviation[p]);
+        sums.alignment[p] = __fmaf_rn(away, mean[c], sums.alignment[p]);
+      }
+    }
+  }
+}
+
+/// Sums over the `lanes` threads of every row and task, then in fp64.
+__device__ __forceinline__ void FlushTileSums(TileSums& sums, const TileShape& shape,
+                                              const TileMemory& memory) {
+  const int thread = threadIdx.x;
+#pragma unroll
+  for (int p = 0; p < kPieces; ++p) {
+    float deviation = sums.deviation[p];
+    float alignment = sums.alignment[p];
+    float norm = sums.norm[p];
+    for (int offset = shape.lanes / 2; offset > 0; offset /= 2) {
+      deviation = __fadd_rn(deviation, __shfl_xor_sync(kAllLanes, deviation, offset));
+      alignment = __fadd_rn(alignment, __shfl_xor_sync(kAllLanes, alignment, offset));
+      norm = __fadd_rn(norm, __shfl_xor_sync(kAllLanes, norm, offset));
+    }
+    sums.deviation[p] = sums.alignment[p] = sums.norm[p] = 0.0f;
+    if (thread % shape.lanes != 0) continue;
+    const int row = (p * kThreads + thread) / shape.lanes;
+    const auto add = [&memory](int slot, float sum) {
+      const double before = memory.sums[slot];
+      memory.sums[slot] = __dadd_rn(before, static_cast<double>(sum));
+    };
+    if (row < shape.rows) {
+      add(shape.deviation_slot() + row, deviation);
+      add(shape.alignment_slot() + row, alignment);
+    }
+    if (row < shape.tasks) add(shape.norm_slot() + row, norm);
+  }
+}
+
+/// Which sub-block is this thread's.
+__device__ __forceinline__ ProductSums AssignProducts(const Set& set, const TileShape& shape) {
+  ProductSums products;
+  const int sub_block = static_cast<int>(threadIdx.x) / shape.slices;
+  products.slice = sub_block < shape.sub_blocks ? static_cast<int>(threadIdx.x) % shape.slices : -1;
+  products.i = 0;
+  products.j = 0;
+  if (set.rectangle > 0) {
+    products.i = sub_block / shape.edges * kEdge;
+    products.j = set.rectangle + sub_block % shape.edges * kEdge;
+  } else {
+    // Row by row of the lower triangle: (0,0), (1,0), (1,1), (2,0) …
+    int row = 0;
+    int left = sub_block;
+    while (left > row) left -= ++row;
+    products.i = row * kEdge;
+    products.j = left * kEdge;
+  }
+#pragma unroll
+  for (int e = 0; e < kEdge * kEdge; ++e) products.sum[e] = 0.0f;
+  return products;
+}
+
+__device__ __forceinline__ void AddProducts(const TileShape& shape, const TileMemory& memory,
+                                            ProductSums& products) {
+  if (products.slice < 0) return;
+  for (int column = 4 * products.slice; column < shape.columns; column += 4 * shape.slices) {
+    float4 a[kEdge];
+#pragma unroll
+    for (int e = 0; e < kEdge; ++e) {
+      a[e] = LoadShared4(memory.means, (products.i + e) * shape.stride + column);
+    }
+#pragma unroll
+    for (int f = 0; f < kEdge; ++f) {
+      const float4 b = LoadShared4(memory.means, (products.j + f) * shape.stride + column);
+#pragma unroll
+      for (int e = 0; e < kEdge; ++e) {
+        float sum = products.sum[e * kEdge + f];
+        sum = __fmaf_rn(a[e].x, b.x, sum);
+        sum = __fmaf_rn(a[e].y, b.y, sum);
+        sum = __fmaf_rn(a[e].z, b.z, sum);
+        products.sum[e * kEdge + f] = __fmaf_rn(a[e].w, b.w, sum);
+      }
+    }
+  }
+}
+
+/// The products in fp64: over the slices, then to what earlier tiles gave.
+__device__ __forceinline__ void FlushProducts(const TileShape& shape, const TileMemory& memory,
+                                              ProductSums& products) {
+  const int sub_block = static_cast<int>(threadIdx.x) / shape.slices;
+#pragma unroll
+  for (int e = 0; e < kEdge * kEdge; ++e) {
+    double sum = static_cast<double>(products.sum[e]);
+    for (int offset = shape.slices / 2; offset > 0; offset /= 2) {
+      sum = __dadd_rn(sum, __shfl_xor_sync(kAllLanes, sum, offset));
+    }
+    products.sum[e] = 0.0f;
+    if (products.slice != 0) continue;
+    const int slot = shape.product_slot() + sub_block * kEdge * kEdge + e;
+    const double before = memory.sums[slot];
+    memory.sums[slot] = __dadd_rn(before, sum);
+  }
+}
+
+/// Blocks that a multiprocessor should hold at once, where that can be had without spilling registers.
+inline constexpr int kTiledBlocks = kArchitecture >= 80 && kArchitecture < 120 ? 2 : 1;
+
+template <Dtype dtype>
+__global__ void __launch_bounds__(kThreads, kTiledBlocks) TiledMoments(MomentsArguments a) {
+  constexpr int kColumns = Element<dtype>::kColumns;
+  const int thread = threadIdx.x;
+  const int set_index = blockIdx.y;
+  const Set set = a.sets[set_index];
+  const TileShape shape = a.shapes[set_index];
+  const TileMemory memory(shape);
+  PrepareTiles(a, set, shape, memory);
+
+  for (int block = blockIdx.x; block < a.tail.virtual_blocks; block += gridDim.x) {
+    for (int slot = thread; slot < shape.slots(); slot += kThreads) memory.sums[slot] = 0.0;
+    TileSums sums;
+#pragma unroll
+    for (int p = 0; p < kPieces; ++p) sums.deviation[p] = sums.alignment[p] = sums.norm[p] = 0.0f;
+    ProductSums products = AssignProducts(set, shape);
+    const int terms_per_tile = shape.columns / shape.slices;
+
+    const int begin = block * a.columns.chunks_per_block;
+    const int most = begin + a.columns.chunks_per_block;
+    TileLoader<dtype> loader(begin, most < a.columns.chunk_count ? most : a.columns.chunk_count);
+    TilePieces pieces;
+    bool more = loader.Load(a, set, shape, memory.roots, pieces);
+    int terms = 0;
+    int product_terms = 0;
+    for (int parity = 0; more; parity ^= 1) {
+      const Shared<float> roots = memory.roots + parity * shape.columns;
+      const Shared<float> next_roots = memory.roots + (parity ^ 1) * shape.columns;
+      if (!shape.given_means) {
+        ShareTile(pieces, shape, memory);
+        __syncthreads();  // the rows are there; nobody reads the means of the tile before any more
+        more = loader.Load(a, set, shape, next_roots, pieces);
+        FormMeans<dtype>(shape, memory, roots, sums);
+        __syncthreads();  // the means are there; nobody reads others' rows any more
+        AddDeviations<dtype>(shape, memory, roots, sums);
+      } else {
+        __syncthreads();  // nobody reads the means of the tile before any more
+        TakeMeans<dtype>(pieces, shape, memory, sums);
+        __syncthreads();  // the means are there
+        more = loader.Load(a, set, shape, next_roots, pieces);
+      }
+      AddProducts(shape, memory, products);
+
+      terms += kColumns;
+      if (terms == kLongestChain) {
+        FlushTileSums(sums, shape, memory);
+        terms = 0;
+      }
+      product_terms += terms_per_tile;
+      if (product_terms + terms_per_tile > kLongestChain) {
+        FlushProducts(shape, memory, products);
+        product_terms = 0;
+      }
+    }
+    __syncthreads();  // with no tile at all, the zeros of the sums are not yet everybody's
+    FlushTileSums(sums, shape, memory);
+    FlushProducts(shape, memory, products);
+    __syncthreads();
+
+    const std::int64_t partial =
+        (static_cast<std::int64_t>(set_index) * a.tail.virtual_blocks + block) * a.tail.slots;
+    for (int slot = thread; slot < a.tail.slots; slot += kThreads) {
+      double sum = 0;
+      if (slot < shape.slots()) sum = memory.sums[slot];
+      a.tail.partials.Store(partial + slot, sum);
+    }
+    // Its barriers also stand between these sums and those of the next virtual block.
+    if (!IsLastOfAll(a.tail, set_index, block, memory.flags)) continue;
+    FinishMoments(a.finish, a.tail.group_partials, a.tail.slots, a.tail.groups);
+    return;
+  }
+}
+
+}  // namespace pike::cuda
