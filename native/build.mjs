@@ -72,7 +72,12 @@ function prepareFolder(tool, cuda) {
   const stamp = join(folder, 'pike-build.json');
   const compilers = ['nvcc', process.env.CUDACXX, process.env.CXX ?? 'c++', 'cmake', 'ninja'];
   const facts = JSON.stringify(
-    { cuda, node: process.version, compilers: compilers.map(identityOf) },
+    {
+      cuda,
+      architectures: process.env.CUDAARCHS ?? null,
+      node: process.version,
+      compilers: compilers.map(identityOf),
+    },
     null,
     1,
   );
@@ -134,9 +139,19 @@ function verify(file) {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script, file], { encoding: 'utf8' });
   if (status !== 0) throw new BuildError(`${file} was built but does not load: ${stderr}`);
   const { compiler, instructionSet, cuda } = JSON.parse(stdout);
-  const major = Math.floor(cuda.runtimeVersion / 1000);
-  const minor = Math.floor((cuda.runtimeVersion % 1000) / 10);
-  return `${compiler}, ${instructionSet}, ${cuda.compiled ? `CUDA ${major}.${minor}` : 'without CUDA'}`;
+  return `${compiler}, ${instructionSet}, ${cuda.compiled ? describeCuda(cuda) : 'without CUDA'}`;
+}
+
+/** As 'CUDA 13.0 for 80, 90 and PTX of 90'. */
+function describeCuda({ runtimeVersion, architectures }) {
+  const version = `${Math.floor(runtimeVersion / 1000)}.${Math.floor((runtimeVersion % 1000) / 10)}`;
+  const pick = (without) =>
+    architectures
+      .filter((name) => !name.endsWith(without))
+      .map((name) => name.split('-')[0])
+      .join(', ');
+  const kinds = [pick('-virtual'), pick('-real') && `PTX of ${pick('-real')}`];
+  return `CUDA ${version} for ${kinds.filter(Boolean).join(' and ')}`;
 }
 
 function main() {

@@ -2,7 +2,8 @@
  * Prints where CUDA is (the folder with include/ and lib64/), or nothing. For binding.gyp, which has no way of its own
  * to find out; CMake has one. Present is not enough: an nvcc counts when a program compiles and links with it.
  *
- * PIKE_CUDA=auto|on|off: 'off' does not look, 'on' fails when there is none. CUDACXX names an nvcc.
+ * PIKE_CUDA=auto|on|off: 'off' does not look, 'on' fails when there is none. CUDACXX names an nvcc. `--nvcc` prints
+ * only the command that is meant, and does not try it.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -41,7 +42,6 @@ function compiles(nvcc) {
 }
 
 function findCuda() {
-  const nvcc = process.env.CUDACXX || 'nvcc';
   const home = homeOf(nvcc);
   if (!home) return { reason: `${nvcc} is missing or does not run` };
   const probe = compiles(nvcc);
@@ -49,10 +49,15 @@ function findCuda() {
   return { home };
 }
 
+const nvcc = process.env.CUDACXX || 'nvcc';
 const mode = (process.env.PIKE_CUDA || 'auto').toLowerCase();
-const { home, reason } = mode === 'off' ? {} : findCuda();
-if (mode === 'on' && !home) {
-  console.error(`PIKE_CUDA is on, but ${reason}. Put a working nvcc on the PATH or name it in CUDACXX.`);
-  process.exitCode = 1;
+if (process.argv.includes('--nvcc')) {
+  process.stdout.write(nvcc);
+} else {
+  const { home, reason } = mode === 'off' ? {} : findCuda();
+  if (mode === 'on' && !home) {
+    console.error(`PIKE_CUDA is on, but ${reason}. Put a working nvcc on the PATH or name it in CUDACXX.`);
+    process.exitCode = 1;
+  }
+  process.stdout.write(home ?? '');
 }
-process.stdout.write(home ?? '');

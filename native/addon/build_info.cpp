@@ -1,6 +1,7 @@
 #include "addon/build_info.h"
 
 #include <cstdint>
+#include <sstream>
 #include <string>
 
 #include "addon/promise_job.h"
@@ -22,12 +23,24 @@ std::string Compiler() {
 #endif
 }
 
+/// What the kernels were compiled for, as CMake writes it: 90-real is machine code, 90-virtual PTX, 90 both.
+Napi::Array CudaArchitectures(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+#if defined(PIKE_CUDA_ARCHITECTURES)
+  std::istringstream list(PIKE_CUDA_ARCHITECTURES);  // by commas
+  std::string name;
+  for (std::uint32_t i = 0; std::getline(list, name, ','); ++i) names[i] = Napi::String::New(env, name);
+#endif
+  return names;
+}
+
 }  // namespace
 
 Napi::Object BuildInfo(Napi::Env env) {
   Napi::Object cuda = Napi::Object::New(env);
   cuda.Set("compiled", CudaRuntimeVersion() != 0);
   cuda.Set("runtimeVersion", CudaRuntimeVersion());
+  cuda.Set("architectures", CudaArchitectures(env));
   Napi::Object info = Napi::Object::New(env);
   info.Set("napiVersion", NAPI_VERSION);
   info.Set("compiler", Compiler());

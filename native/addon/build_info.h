@@ -5,7 +5,7 @@
 
 namespace pike {
 
-/// { napiVersion, compiler, instructionSet, cuda: { compiled, runtimeVersion } }
+/// { napiVersion, compiler, instructionSet, cuda: { compiled, runtimeVersion, architectures } }
 Napi::Object BuildInfo(Napi::Env env);
 
 /// cudaProbe(): { devices, driverVersion, error | null }

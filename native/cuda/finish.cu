@@ -7,9 +7,10 @@
 namespace pike::cuda {
 namespace {
 
-/// One update of the weights by the first warp; called by all threads of one block. What earlier was in
-/// shared memory is gone then.
-/// @param moments where deviation_k and ‖ḡ_k‖² are, from `deviation` and `norm` on
+/// One update of the weights by the first warp; called by all threads of one block. What was in shared memory
+/// is gone then, so nobody may have read it since the last barrier.
+/// @param moments where deviation_k and ‖ḡ_k‖² are, from `deviation` and `norm` on: stored before the last
+///   barrier, or deviation_k by the thread k mod kThreads, which loads it here
 __device__ void SolveWeights(const Update& update, int tasks, Global<double> moments, std::int64_t deviation,
                              std::int64_t norm) {
   const Shared<double> shared = SharedAt<double>(0);
@@ -18,7 +19,6 @@ __device__ void SolveWeights(const Update& update, int tasks, Global<double> mom
   constexpr int kScratch = kOutputs + int{math::kOutputParts};
   const math::UpdateArrays<Shared<double>> arrays = {tasks, shared, shared + kInputs * tasks,
                                                      shared + kOutputs * tasks, shared + kScratch * tasks};
-  __syncthreads();  // nobody needs what lies there any more, and the moments are stored
   for (int k = threadIdx.x; k < tasks; k += kThreads) {
     math::Part(arrays.moments, math::kMicroBatches, tasks)[k] = update.counts[k];
     math::Part(arrays.moments, math::kSamples, tasks)[k] = update.counts[tasks + k];

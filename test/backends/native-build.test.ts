@@ -147,7 +147,14 @@ describe('CUDA', () => {
     expect(status, stderr).toBe(0);
     return JSON.parse(stdout);
   };
-  const compiled = loadAddon().addon?.buildInfo.cuda.compiled === true;
+  const cuda = loadAddon().addon?.buildInfo.cuda;
+  const compiled = cuda?.compiled === true;
+
+  it('says what the kernels were compiled for', () => {
+    expect(cuda?.architectures.length !== 0).toBe(compiled);
+    for (const name of cuda?.architectures ?? [])
+      expect(name).toMatch(/^(\d+[af]?(-real|-virtual)?|all|all-major|native)$/);
+  });
 
   it.runIf(compiled && compiler && process.platform === 'linux').each([
     [100, 13000, /cudaErrorNoDevice \(100\)/],
@@ -238,6 +245,56 @@ describe('building', () => {
     // It knows where it lives, but cannot compile.
     const halfBroken = pathWith({ nvcc: 'echo "#$ TOP=/opt/cuda/bin/.." >&2; test "$1" = --dryrun' });
     expect(script('find-cuda.mjs', [], { PATH: halfBroken }).stdout).toBe('');
+  });
+
+  const nvccOf = (version: string) => ({
+    PATH: pathWith({ nvcc: `echo 'Cuda compilation tools, release ${version}, V${version}.1'` }),
+  });
+
+  it('compiles kernels for the same architectures with either tool', () => {
+    const cmake = readFileSync(join(ROOT, 'CMakeLists.txt'), 'utf8');
+    const listed = [...cmake.matchAll(/set\(CMAKE_CUDA_ARCHITECTURES (.*)\)/g)].map(([, list]) => list);
+    const printed = ['13.0', '12.8', '12.7', '12.0'].map(
+      (version) => script('cuda-architectures.mjs', [], nvccOf(version)).stdout,
+    );
+    const [recent, old] = listed.map((list) => list.replaceAll(' ', ','));
+    expect(printed).toEqual([recent, recent, old, old]);
+    expect(listed).toHaveLength(2);
+  });
+
+  it('takes architectures from CUDAARCHS, and nothing that is none', () => {
+    const ask = (CUDAARCHS: string, ...args: string[]) =>
+      script('cuda-architectures.mjs', args, { ...nvccOf('12.0'), CUDAARCHS });
+    expect(ask('90').stdout).toBe('90');
+    expect(ask('75-virtual;90').stdout).toBe('75-virtual,90');
+    expect(ask('75-virtual;80-real;90', '--flags').stdout.trim().split('\n')).toEqual([
+      '-gencode=arch=compute_75,code=compute_75',
+      '-gencode=arch=compute_80,code=sm_80',
+      '-gencode=arch=compute_90,code=sm_90',
+      '-gencode=arch=compute_90,code=compute_90',
+      '-Xfatbin=-compress-all',
+    ]);
+    expect(ask('native', '--flags').stdout).toMatch(/^-arch=native$/m);
+    const refused = ask('sm_90', '--flags');
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toMatch(/CUDAARCHS: 'sm_90' is no architecture such as 90/);
+  });
+
+  it('rebuilds kernels when a header changes', () => {
+    const named = script('cuda-architectures.mjs', ['--headers'], {}).stdout.trim().split('\n');
+    const included = (file: string): string[] =>
+      [...readFileSync(join(ROOT, file), 'utf8').matchAll(/#include "([\w/]+\.h)"/g)]
+        .map(([, name]) => `native/${name}`)
+        .filter((name) => name !== 'native/emulator/cuda.h'); // of the tests, never seen by nvcc
+    const needed = new Set(
+      readdirSync(join(ROOT, 'native/cuda'))
+        .filter((file) => file.endsWith('.cu'))
+        .map((file) => `native/cuda/${file}`),
+    );
+    for (const file of needed) for (const name of included(file)) needed.add(name);
+    const headers = [...needed].filter((file) => file.endsWith('.h'));
+    expect(headers.length).toBeGreaterThan(10);
+    expect(named).toEqual(expect.arrayContaining(headers));
   });
 
   it('finds violations of the format', () => {

@@ -57,8 +57,7 @@ export interface KernelResult {
 interface KernelsAddon {
   readonly shortSchedules: readonly string[];
   readonly thoroughSchedules: readonly string[];
-  readonly inputParts: number;
-  readonly outputParts: number;
+  release(): void;
   measure(request: object): KernelResult;
   stream(request: object): KernelResult;
 }
@@ -84,17 +83,18 @@ export class Kernels {
 
   /** @param replaced other files in the place of some of the sources */
   static async load(replaced: Readonly<Record<string, Source>> = {}): Promise<Kernels> {
-    const sources = SOURCES.map((source) => replaced[source] ?? source);
+    const sources = [...new Set(SOURCES.map((source) => replaced[source] ?? source))];
     return new Kernels(await loadTestAddon<KernelsAddon>({ name: 'kernels', sources }));
-  }
-
-  get inputParts(): number {
-    return this.#addon.inputParts;
   }
 
   /** All rows in one launch. */
   measure(measurement: Measurement, run: Run = {}): KernelResult {
     return this.#addon.measure(request(measurement, run));
+  }
+
+  /** Gives memory of the emulator back, for whoever loads many builds. */
+  release(): void {
+    this.#addon.release();
   }
 
   /** Row after row by Welford's update, then the products of the means. */

@@ -15,7 +15,7 @@
 #include "emulator/configuration.h"
 #include "emulator/defect.h"
 #include "emulator/global_memory.h"
-#include "emulator/scheduler.h"
+#include "emulator/machine.h"
 #include "update_options.h"
 
 namespace {
@@ -385,6 +385,8 @@ Napi::Value Guarded(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["measure"] = Napi::Function::New(env, Guarded<Measure>);
   exports["stream"] = Napi::Function::New(env, Guarded<Stream>);
+  exports["release"] =
+      Napi::Function::New(env, [](const Napi::CallbackInfo&) { emulator::machine.stacks.Clear(); });
   const auto list = [&](bool thorough) {
     auto names = Napi::Array::New(env);
     for (const auto& schedule : emulator::StandardSchedules(thorough)) names[names.Length()] = schedule.name;
@@ -392,9 +394,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   };
   exports["shortSchedules"] = list(false);
   exports["thoroughSchedules"] = list(true);
-  const auto set = [&](const char* name, int value) { exports[name] = Napi::Number::New(env, value); };
-  set("inputParts", math::kInputParts);
-  set("outputParts", math::kOutputParts);
   return exports;
 }
 

@@ -89,8 +89,9 @@ unsigned char* StackPool::Top(std::size_t number) {
   return mapped_[number] + MappedBytes() - shift;
 }
 
-StackPool::~StackPool() {
+void StackPool::Clear() {
   for (unsigned char* memory : mapped_) munmap(memory, MappedBytes());
+  mapped_.clear();
 }
 
 }  // namespace emulator

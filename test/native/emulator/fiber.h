@@ -36,12 +36,14 @@ inline constexpr std::size_t kStackBytes = 128 * 1024;  // at least
 class StackPool {
  public:
   StackPool() = default;
-  ~StackPool();
+  ~StackPool() { Clear(); }
   StackPool(const StackPool&) = delete;
   StackPool& operator=(const StackPool&) = delete;
 
   /// The upper end of the stack of this number; the same for the same number.
   unsigned char* Top(std::size_t number);
+  /// Gives all of them back. A process may have only some 65,000 mappings, and many addons.
+  void Clear();
 
  private:
   std::vector<unsigned char*> mapped_;
