@@ -73,7 +73,7 @@ function explainCuda(probe: {
   error: string | null;
 }): string {
   if (probe.devices.length > 0)
-    return `${probe.devices.join(', ')} is there, but this version of pike-mixer has no CUDA kernels yet`;
+    return `${probe.devices.join(', ')} is there, but this version of pike-mixer does not use its CUDA kernels yet`;
   const what = probe.driverVersion === 0 ? 'no NVIDIA driver is installed' : 'no NVIDIA GPU can be used';
   return probe.error === null ? what : `${what} (${probe.error})`;
 }

@@ -40,7 +40,7 @@ describe('backend', () => {
   it('cuda by name is an error with the true reason while there are no kernels', async () => {
     await expectError(
       'ERR_NO_BACKEND',
-      /built without nvcc|no NVIDIA|no CUDA kernels yet/,
+      /built without nvcc|no NVIDIA|does not use its CUDA kernels yet/,
       () => new Mixer({ ...options, backend: 'cuda' }),
     );
   });
