@@ -4,6 +4,7 @@
   'variables': {
     # Where CUDA is, if a probe compiled and linked with its nvcc; else nothing.
     'cuda_home%': '<!(node native/find-cuda.mjs)',
+    'nvcc%': '<!(node native/find-cuda.mjs --nvcc)',
   },
   'targets': [
     {
@@ -52,8 +53,63 @@
       'conditions': [
         ['OS=="linux"', {'ldflags': ['-Wl,-z,nodelete']}],
         ['cuda_home!=""', {
-          # Kernels (.cu) come in by a rule with process_outputs_as_sources.
-          'sources': ['native/cuda/probe.cpp'],
+          'variables': {
+            # What nvcc is told in compiling as well as in linking: architectures, compression, and the host's flags.
+            'nvcc_flags': [
+              '<!@(node native/cuda-architectures.mjs --flags)',
+              '-cudart=static',
+            ],
+            'conditions': [
+              ['OS=="win"', {
+                'object': 'obj',
+                'nvcc_flags': ['-Xcompiler=/MD,/O2'],
+              }, {
+                'object': 'o',
+                'nvcc_flags': ['-Xcompiler=-fPIC,-fvisibility=hidden,-fvisibility-inlines-hidden,-Wall,-Wextra,'
+                               '-ffp-contract=off,-fno-math-errno'],
+              }],
+            ],
+          },
+          'sources': [
+            'native/cuda/finish.cu',
+            'native/cuda/kernels_bfloat16.cu',
+            'native/cuda/kernels_float16.cu',
+            'native/cuda/kernels_float32.cu',
+            'native/cuda/launch.cu',
+            'native/cuda/plan.cpp',
+            'native/cuda/probe.cpp',
+          ],
+          'defines': ['PIKE_CUDA_ARCHITECTURES="<!(node native/cuda-architectures.mjs)"'],
+          'rules': [
+            {
+              'rule_name': 'nvcc',
+              'extension': 'cu',
+              'inputs': ['<!@(node native/cuda-architectures.mjs --headers)'],
+              'outputs': ['<(INTERMEDIATE_DIR)/<(RULE_INPUT_ROOT).cu.<(object)'],
+              'action': [
+                '<(nvcc)', '<@(nvcc_flags)', '-std=c++20', '-O3', '-Xptxas=--device-function-maxrregcount=48',
+                '-Inative', '-rdc=true', '-c', '<(RULE_INPUT_PATH)', '-o', '<@(_outputs)',
+              ],
+              'process_outputs_as_sources': 1,
+              'message': 'nvcc <(RULE_INPUT_PATH)',
+            },
+          ],
+          'actions': [
+            {
+              'action_name': 'nvcc_device_link',
+              'inputs': [
+                '<(INTERMEDIATE_DIR)/finish.cu.<(object)',
+                '<(INTERMEDIATE_DIR)/kernels_bfloat16.cu.<(object)',
+                '<(INTERMEDIATE_DIR)/kernels_float16.cu.<(object)',
+                '<(INTERMEDIATE_DIR)/kernels_float32.cu.<(object)',
+                '<(INTERMEDIATE_DIR)/launch.cu.<(object)',
+              ],
+              'outputs': ['<(INTERMEDIATE_DIR)/device_link.<(object)'],
+              'action': ['<(nvcc)', '<@(nvcc_flags)', '-dlink', '<@(_inputs)', '-o', '<@(_outputs)'],
+              'process_outputs_as_sources': 1,
+              'message': 'nvcc -dlink',
+            },
+          ],
           'include_dirs': ['<(cuda_home)/include'],
           'conditions': [
             ['OS=="win"', {

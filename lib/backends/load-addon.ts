@@ -73,8 +73,13 @@ export interface NativeAddon {
     readonly napiVersion: number;
     readonly compiler: string;
     readonly instructionSet: string;
-    /** `runtimeVersion` as 13000 for 13.0; 0 when not compiled. */
-    readonly cuda: { readonly compiled: boolean; readonly runtimeVersion: number };
+    readonly cuda: {
+      readonly compiled: boolean;
+      /** As 13000 for 13.0; 0 when not compiled. */
+      readonly runtimeVersion: number;
+      /** What the kernels were compiled for: '90-real' is machine code, '90-virtual' PTX, '90' both. */
+      readonly architectures: readonly string[];
+    };
   };
   /** Asks the CUDA driver, which on a machine with one may take a good part of a second the first time. */
   cudaProbe():

@@ -11,8 +11,10 @@ namespace {
 /// is gone then, so nobody may have read it since the last barrier.
 /// @param moments where deviation_k and ‖ḡ_k‖² are, from `deviation` and `norm` on: stored before the last
 ///   barrier, or deviation_k by the thread k mod kThreads, which loads it here
-__device__ void SolveWeights(const Update& update, int tasks, Global<double> moments, std::int64_t deviation,
-                             std::int64_t norm) {
+// Not inlined: it is large, and has two callers.
+__device__ __attribute__((noinline)) void SolveWeights(const Update& update, int tasks,
+                                                       Global<double> moments, std::int64_t deviation,
+                                                       std::int64_t norm) {
   const Shared<double> shared = SharedAt<double>(0);
   constexpr int kInputs = int{math::kMomentParts};
   constexpr int kOutputs = kInputs + int{math::kInputParts};

@@ -81,7 +81,7 @@ __device__ __forceinline__ std::uint64_t RowAddress(const MomentsArguments& a, c
 /// no more than can be had without spilling registers.
 constexpr int RegisterBlocks(int rows) {
   if (rows <= 2) return 3;
-  return rows <= 6 || (rows <= 8 && kArchitecture >= 80) ? 2 : 1;
+  return rows <= 6 || (rows <= 8 && kArchitecture >= 90) ? 2 : 1;
 }
 
 template <Dtype dtype, int K, int M>

@@ -308,7 +308,7 @@ __device__ __forceinline__ void FlushProducts(const TileShape& shape, const Tile
 }
 
 /// Blocks that a multiprocessor should hold at once, where that can be had without spilling registers.
-inline constexpr int kTiledBlocks = kArchitecture >= 80 && kArchitecture < 120 ? 2 : 1;
+inline constexpr int kTiledBlocks = kArchitecture == 90 ? 2 : 1;
 
 template <Dtype dtype>
 __global__ void __launch_bounds__(kThreads, kTiledBlocks) TiledMoments(MomentsArguments a) {

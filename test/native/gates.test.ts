@@ -35,16 +35,16 @@ const STEP = 8; // a thread gets its registers in portions of this size
 const roundUp = (registers: number) => Math.ceil(registers / STEP) * STEP;
 
 /**
- * SolveMoments runs in one block, once in a launch, and not in a loop over gradients: what it spills costs
- * microseconds. It is the only kernel of that kind.
+ * One block of it runs, once, and not in a loop over gradients: what it spills to memory, by itself or in functions
+ * that it calls, costs microseconds, and nothing runs beside it. No other kernel is of that kind.
  */
-const MAY_SPILL = new Set(['SolveMoments']);
+const RUNS_ONCE = new Set(['SolveMoments']);
 
 /** All that is wrong with kernels, in words. */
 function violations(kernels: KernelResources, ceiling: Record<string, number>): string[] {
   const found: string[] = [];
   for (const [name, { registers, stack, spillStores, spillLoads }] of kernels) {
-    if (!MAY_SPILL.has(name)) {
+    if (!RUNS_ONCE.has(name)) {
       if (spillStores + spillLoads > 0)
         found.push(`${name} spills: stores ${spillStores} B, loads ${spillLoads} B`);
       else if (stack > 0) found.push(`${name} has a stack frame of ${stack} B`);
@@ -178,7 +178,8 @@ describe.skipIf(skipped !== '')(`kernels as compiled${skipped}`, () => {
       const found = violations(alone, ceilings[architecture] ?? {});
       for (const [name, { registers }] of linked) {
         const before = alone.get(name)?.registers ?? 0;
-        if (registers > before) found.push(`linking takes ${name} from ${before} to ${registers} registers`);
+        if (registers > before && !RUNS_ONCE.has(name))
+          found.push(`linking takes ${name} from ${before} to ${registers} registers`);
       }
       expect(linked.size).toBe(alone.size);
       expect(found).toEqual([]);
