@@ -16,7 +16,9 @@ const Status kNoSuchDtype = {StatusCode::kInternal, "no kernel takes this elemen
 Status LaunchMoments(const MomentsPlan& plan, const MomentsArguments& arguments, int solved_tasks, int blocks,
                      Stream stream) {
   if (plan.path == Path::kWelford) return {StatusCode::kInternal, "this plan is for row after row"};
-  const dim3 grid(Blocks(blocks, plan.columns.virtual_blocks), static_cast<unsigned>(plan.sets.size()));
+  // Sets along x, of which there may be more than the 65535 that y takes; and blocks of the same columns,
+  // which may read the same rows, follow each other.
+  const dim3 grid(static_cast<unsigned>(plan.sets.size()), Blocks(blocks, plan.columns.virtual_blocks));
   const unsigned shared = std::max(plan.shared_bytes, SolveSharedBytes(solved_tasks));
   switch (plan.dtype) {
     case Dtype::kFloat32:

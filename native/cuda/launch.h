@@ -14,7 +14,7 @@ namespace pike::cuda {
 /// @param solved_tasks how many tasks the launch also solves the weights of, 0 … kMostSolvedTasks: the number
 /// of
 ///   tasks if `arguments.finish` brings an update, else 0
-/// @param blocks how many blocks share the virtual blocks; 0: as many. No bit depends on it.
+/// @param blocks how many blocks share the virtual blocks of a set; 0: as many. No bit depends on it.
 Status LaunchMoments(const MomentsPlan& plan, const MomentsArguments& arguments, int solved_tasks, int blocks,
                      Stream stream);
 

@@ -32,6 +32,9 @@ Status LaunchMomentsOf(const MomentsPlan& plan, const MomentsArguments& argument
       case 24:
         kernel = RegisterMoments<dtype, 2, 4>;
         break;
+      case 28:
+        kernel = RegisterMoments<dtype, 2, 8>;
+        break;
       case 32:
         kernel = RegisterMoments<dtype, 3, 2>;
         break;

@@ -35,10 +35,10 @@ class Builder {
   Path ChoosePath() const {
     const auto tasks = static_cast<std::int32_t>(measured_.size());
     if (!inner_ || tasks <= 1) {
-      if (most_rows_ <= kMostRegisterRows) return Path::kRegisters;
+      if (most_rows_ <= MostRegisterRows(1)) return Path::kRegisters;
       return most_rows_ <= kMostTiledRows ? Path::kTiles : Path::kWelford;
     }
-    if (tasks <= kMostRegisterTasks && most_rows_ <= kMostRegisterRowsWithProducts) return Path::kRegisters;
+    if (tasks <= kMostRegisterTasks && most_rows_ <= MostRegisterRows(tasks)) return Path::kRegisters;
     return plan_.rows <= kMostTiledRows && tasks <= kPanelTasks ? Path::kTiles : Path::kWelford;
   }
 
@@ -165,6 +165,15 @@ class Builder {
   std::int32_t most_rows_ = 0;
 };
 
+/// Products of more tasks would need tables of more than 64 MiB.
+constexpr std::size_t kMostTasksWithProducts = 4096;
+
+Status CheckTasks(std::size_t tasks) {
+  if (tasks <= kMostTasksWithProducts) return {};
+  return {StatusCode::kShape, "products of the means of " + std::to_string(tasks) + " tasks are too many, " +
+                                  std::to_string(kMostTasksWithProducts) + " are possible"};
+}
+
 Status CheckShape(const MomentsShape& shape) {
   if (shape.dtype == Dtype::kFloat64) return {StatusCode::kShape, "a GPU takes float32, bfloat16 or float16"};
   std::int64_t rows = 0;
@@ -174,7 +183,7 @@ Status CheckShape(const MomentsShape& shape) {
   }
   if (rows == 0) return {StatusCode::kShape, "there is no row to measure"};
   if (rows > INT32_MAX / 4) return {StatusCode::kShape, std::to_string(rows) + " rows are too many"};
-  return {};
+  return shape.inner ? CheckTasks(shape.rows_per_task.size()) : Status();
 }
 
 }  // namespace
@@ -227,6 +236,9 @@ Status MomentsPlan::CreateForMeans(std::int64_t length, std::int32_t tasks,
   shape.rows_per_task.assign(static_cast<std::size_t>(tasks), 0);
   shape.inner = true;
   if (measured.empty()) return {StatusCode::kShape, "there is no mean to form products of"};
+  if (Status status = CheckTasks(shape.rows_per_task.size()); !status.ok()) return status;
+  if (!std::is_sorted(measured.begin(), measured.end()) || measured.front() < 0 || measured.back() >= tasks)
+    return {StatusCode::kInternal, "the means must be those of tasks, in order"};
   for (const std::int32_t task : measured) shape.rows_per_task[static_cast<std::size_t>(task)] = 1;
   Builder builder(shape, plan);
   plan->path = Path::kTiles;

@@ -32,7 +32,7 @@ struct ColumnPlan {
   static Status Create(const std::vector<std::int64_t>& lengths, std::int32_t most_blocks, ColumnPlan* plan);
 };
 
-/// More would make the partial sums a part of the traffic; fewer, the shares of a large GPU uneven.
+/// Enough to share out evenly on a large GPU; not yet tuned on one.
 inline constexpr std::int32_t kMostVirtualBlocks = 2048;
 
 /// Which kernel measures.

@@ -95,18 +95,19 @@ __device__ __forceinline__ void ReadAgain() { asm volatile("" ::: "memory"); }
 using Stream = cudaStream_t;
 
 /// Launches a kernel; `shared` bytes of dynamic shared memory per block. Says so when CUDA refuses.
-template <typename... Parameters, typename... Arguments>
-Status Launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, std::size_t shared, Stream stream,
-              Arguments... arguments) {
+template <typename Arguments>
+Status Launch(void (*kernel)(Arguments), dim3 grid, unsigned threads, std::size_t shared, Stream stream,
+              Arguments arguments) {
   constexpr std::size_t kWithoutAsking = 48 * 1024;
   cudaError_t error = cudaSuccess;
   if (shared > kWithoutAsking) {
     error =
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
   }
+  void* parameters[] = {&arguments};
   if (error == cudaSuccess) {
-    kernel<<<grid, threads, shared, stream>>>(arguments...);
-    error = cudaGetLastError();
+    error = cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, dim3(threads), parameters, shared,
+                             stream);
   }
   if (error == cudaSuccess) return {};
   return {StatusCode::kCuda, std::string("a kernel could not be launched: ") + cudaGetErrorName(error) +

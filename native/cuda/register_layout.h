@@ -38,11 +38,10 @@ struct RegisterLayout {
   }
 };
 
-/// The instances of the kernel: K = 1 with M = 2, 4, 8, and where there are products K = 2, 3, 4 with M =
-/// 2, 4.
-inline constexpr int kMostRegisterRows = 8;
+/// The instances of the kernel: K = 1, 2 with M = 2, 4, 8, and K = 3, 4 with M = 2, 4. Several tasks where
+/// there are products, else each by itself.
 inline constexpr int kMostRegisterTasks = 4;
-inline constexpr int kMostRegisterRowsWithProducts = 4;
+constexpr int MostRegisterRows(int tasks) { return tasks <= 2 ? 8 : 4; }
 
 /// M of the instance that takes `rows` rows per task.
 constexpr int RegisterRows(int rows) { return rows <= 2 ? 2 : rows <= 4 ? 4 : 8; }

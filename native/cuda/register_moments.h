@@ -3,8 +3,7 @@
 //
 // Per column, with p_i = s_i/n: ḡ = sum_i p_i g_i, then for every row (g_i − ḡ)² and (g_i − ḡ)ḡ, for every
 // task ḡ², for every pair of tasks the product of their means. Means and deviations, never products of rows:
-// K(K+1)/2
-// + 4R operations instead of R(R+1)/2, and no cancellation.
+// nothing cancels, and it takes K(K+1)/2 + 4R operations instead of R(R+1)/2.
 //
 // Precision: an fp32 accumulator takes at most kLongestChain terms of its thread and five additions across
 // its warp; from there on everything is fp64, in a fixed order.
@@ -66,22 +65,34 @@ __device__ __forceinline__ void Flush(float (&sums)[RegisterLayout::Of(K, M).cou
   for (int i = 0; i < RegisterLayout::Of(K, M).count; ++i) sums[i] = 0.0f;
 }
 
-/// Where the columns of a chunk begin in micro-batch i of task k of the set; 0 where the task has fewer.
-template <Dtype dtype>
-__device__ __forceinline__ std::uint64_t RowAddress(const MomentsArguments& a, const Set& set,
-                                                    const Chunk& chunk, int k, int i) {
-  const TaskRows task = a.task_rows[set.first_task + k];
-  if (i >= task.count) return 0;
-  const std::int64_t tensor = static_cast<std::int64_t>(task.first + i) * a.tensors + chunk.tensor;
+/// Where one row begins in a chunk, and how many columns that has.
+struct RowStart {
+  std::uint64_t address;
+  int count;
+};
+
+/// For micro-batch lane % M of task lane / M of the set; address 0 where the task has fewer, or there is no
+/// chunk.
+template <Dtype dtype, int K, int M>
+__device__ __forceinline__ RowStart StartOf(const MomentsArguments& a, const Set& set, int chunk_index,
+                                            int end) {
+  if (chunk_index >= end) return {0, 0};
+  const Chunk chunk = a.columns.chunks[chunk_index];
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  if (lane >= K * M) return {0, chunk.count};
+  const TaskRows task = a.task_rows[set.first_task + lane / M];
+  if (lane % M >= task.count) return {0, chunk.count};
+  const std::int64_t tensor = static_cast<std::int64_t>(task.first + lane % M) * a.tensors + chunk.tensor;
   const auto* const row = static_cast<const typename Element<dtype>::Type*>(a.rows[tensor]) + chunk.offset;
-  return reinterpret_cast<std::uint64_t>(row);
+  return {reinterpret_cast<std::uint64_t>(row), chunk.count};
 }
 
 /// Blocks that a multiprocessor should hold at once: with few rows many, so that enough loads are in flight;
 /// no more than can be had without spilling registers.
 constexpr int RegisterBlocks(int rows) {
-  if (rows <= 2) return 3;
-  return rows <= 6 || (rows <= 8 && kArchitecture >= 90) ? 2 : 1;
+  constexpr bool kTight = kArchitecture < 90;  // the compilers for these take more registers
+  if (rows <= 2) return kTight ? 2 : 3;
+  return rows <= 6 || (rows <= 8 && !kTight) ? 2 : 1;
 }
 
 template <Dtype dtype, int K, int M>
@@ -100,7 +111,7 @@ __global__ void __launch_bounds__(kThreads, RegisterBlocks(K* M)) RegisterMoment
   const Shared<std::uint64_t> addresses = SharedAt<std::uint64_t>(kLayout.addresses_at) + warp * kRows;
   const Shared<float> share = SharedAt<float>(kLayout.shares_at);
   const Shared<unsigned> flags = SharedAt<unsigned>(kLayout.flags_at);
-  const int set_index = blockIdx.y;
+  const int set_index = blockIdx.x;
   const Set set = a.sets[set_index];
 
   // Row k·M + i is micro-batch i of task k; where a task has fewer, it is absent. (In shared memory, because
@@ -111,7 +122,7 @@ __global__ void __launch_bounds__(kThreads, RegisterBlocks(K* M)) RegisterMoment
   }
   __syncthreads();
 
-  for (int block = blockIdx.x; block < a.tail.virtual_blocks; block += gridDim.x) {
+  for (int block = blockIdx.y; block < a.tail.virtual_blocks; block += gridDim.y) {
     float sums[kLayout.count];
     double totals[QuantitiesPerLane(kLayout.count)];
 #pragma unroll
@@ -123,12 +134,14 @@ __global__ void __launch_bounds__(kThreads, RegisterBlocks(K* M)) RegisterMoment
     const int most = begin + a.columns.chunks_per_block;
     const int end = most < a.columns.chunk_count ? most : a.columns.chunk_count;
     int terms = 0;
+    RowStart next = StartOf<dtype, K, M>(a, set, begin, end);
     for (int c = begin; c < end; ++c) {
-      const Chunk chunk = a.columns.chunks[c];
+      const int count = next.count;
       __syncwarp();  // nobody reads the addresses of the chunk before any more
-      if (lane < kRows) addresses[lane] = RowAddress<dtype>(a, set, chunk, lane / M, lane % M);
+      if (lane < kRows) addresses[lane] = next.address;
       __syncwarp();
-      for (int at = 0; at < chunk.count; at += kStep) {
+      next = StartOf<dtype, K, M>(a, set, c + 1, end);  // is there long before it is needed
+      for (int at = 0; at < count; at += kStep) {
         const int column = at + thread * kColumns;
         if (terms == kLongestChain) {
           Flush<K, M>(sums, lane, totals);
@@ -142,7 +155,7 @@ __global__ void __launch_bounds__(kThreads, RegisterBlocks(K* M)) RegisterMoment
           packed[r] = {{0, 0, 0, 0}};
           const std::uint64_t address = addresses[r];
           const auto* const row = reinterpret_cast<const Type*>(address);
-          if (row != nullptr) packed[r] = LoadPacked<dtype>(row, column, chunk.count, IsAligned(row));
+          if (row != nullptr) packed[r] = LoadPacked<dtype>(row, column, count, IsAligned(row));
         }
         float roots[kColumns];
         LoadRoots(a.metric, a.columns.chunks + c, column, roots);

@@ -49,6 +49,10 @@ inline constexpr int kEdge = 4;
 /// Pieces of a tile that a thread loads.
 inline constexpr int kPieces = 4;
 
+/// Shared memory that every GPU gives a block without being asked, and twice to a multiprocessor that has 100
+/// KiB. The widest sets exceed it, but never the 64 KiB that are all of a GPU of 7.5.
+inline constexpr unsigned kRoomyTileBytes = 48 * 1024;
+
 /// How a set of rows lies in a tile of columns and in shared memory (tiled_moments.h).
 struct TileShape {
   std::int32_t rows;
@@ -63,11 +67,23 @@ struct TileShape {
 
   static constexpr int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
+  /// As wide as fits: with many tasks of 16-bit elements a tile is narrower than its rows alone would allow.
   static constexpr TileShape Of(const Set& set, bool inner, int element_columns, bool given_means) {
+    int lanes = set.rows <= 32 ? 32 : set.rows <= 64 ? 16 : 8;
+    TileShape shape = WithLanes(set, inner, element_columns, given_means, lanes);
+    while (lanes > 8 && shape.bytes() > kRoomyTileBytes) {
+      lanes /= 2;
+      shape = WithLanes(set, inner, element_columns, given_means, lanes);
+    }
+    return shape;
+  }
+
+  static constexpr TileShape WithLanes(const Set& set, bool inner, int element_columns, bool given_means,
+                                       int lanes) {
     TileShape shape = {};
     shape.rows = set.rows;
     shape.tasks = set.tasks;
-    shape.lanes = set.rows <= 32 ? 32 : set.rows <= 64 ? 16 : 8;
+    shape.lanes = lanes;
     shape.columns = shape.lanes * element_columns;
     shape.stride = shape.columns + 4;
     shape.given_means = given_means;

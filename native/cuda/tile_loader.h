@@ -42,8 +42,7 @@ class TileLoader {
       LoadRoots(a.metric, a.columns.chunks + next_chunk_ - 1, column, root);
 #pragma unroll
       for (int c = 0; c < Element<dtype>::kColumns; c += 4) {
-        StoreShared4(roots, lane * Element<dtype>::kColumns + c,
-                     {root[c], root[c + 1], root[c + 2], root[c + 3]});
+        StoreShared4(roots, c * shape.lanes + lane * 4, {root[c], root[c + 1], root[c + 2], root[c + 3]});
       }
     }
     at_ += shape.columns;

@@ -1,7 +1,7 @@
 // Statistics of up to 128 rows of up to 64 tasks: the rows of a tile of columns meet in shared memory, where
 // the tasks' means are formed, which every thread then needs. One pass over memory.
 //
-// A tile is `lanes` times sixteen bytes wide: the more rows, the narrower, so that it takes about 16 KiB.
+// A tile is `lanes` times sixteen bytes wide: the more rows, the narrower, so that it takes 16 KiB at most.
 // Every thread loads up to four pieces of it into registers and puts them into shared memory; while means and
 // deviations are taken from there, the loads of the next tile are under way. Products of means are taken in
 // sub-blocks of 4 × 4 pairs, also from shared memory. That is the place for tensor cores, and the way into
@@ -103,11 +103,14 @@ __device__ __forceinline__ Packed LoadPiece(const TileMemory& memory, int place)
       {__float_as_uint(bits.x), __float_as_uint(bits.y), __float_as_uint(bits.z), __float_as_uint(bits.w)}};
 }
 
+/// Columns of one lane, as means and roots lie: four of every lane, then the next four of every lane, so that
+/// lanes meet in no bank. Products do not mind the order of columns.
 template <int kColumns>
-__device__ __forceinline__ void LoadColumns(const Shared<float>& array, int index, float (&out)[kColumns]) {
+__device__ __forceinline__ void LoadColumns(const Shared<float>& array, int index, int lanes,
+                                            float (&out)[kColumns]) {
 #pragma unroll
   for (int c = 0; c < kColumns; c += 4) {
-    const float4 four = LoadShared4(array, index + c);
+    const float4 four = LoadShared4(array, index + c * lanes);
     out[c] = four.x;
     out[c + 1] = four.y;
     out[c + 2] = four.z;
@@ -115,13 +118,13 @@ __device__ __forceinline__ void LoadColumns(const Shared<float>& array, int inde
   }
 }
 
-/// Stores a mean and adds its square to `norm`.
+/// Stores a mean, as LoadColumns reads it, and adds its square to `norm`.
 template <int kColumns>
-__device__ __forceinline__ void StoreMean(const float (&mean)[kColumns], int index,
+__device__ __forceinline__ void StoreMean(const float (&mean)[kColumns], int index, int lanes,
                                           const Shared<float>& means, float& norm) {
 #pragma unroll
   for (int c = 0; c < kColumns; c += 4) {
-    StoreShared4(means, index + c, {mean[c], mean[c + 1], mean[c + 2], mean[c + 3]});
+    StoreShared4(means, index + c * lanes, {mean[c], mean[c + 1], mean[c + 2], mean[c + 3]});
   }
 #pragma unroll
   for (int c = 0; c < kColumns; ++c) norm = __fmaf_rn(mean[c], mean[c], norm);
@@ -136,7 +139,7 @@ __device__ __forceinline__ void FormMeans(const TileShape& shape, const TileMemo
   const int thread = threadIdx.x;
   const int lane = thread % shape.lanes;
   float roots[kColumns];
-  LoadColumns(all_roots, lane * kColumns, roots);
+  LoadColumns(all_roots, lane * 4, shape.lanes, roots);
 #pragma unroll
   for (int p = 0; p < kPieces; ++p) {
     const int task = (p * kThreads + thread) / shape.lanes;
@@ -161,7 +164,7 @@ __device__ __forceinline__ void FormMeans(const TileShape& shape, const TileMemo
 #pragma unroll
       for (int c = 0; c < kColumns; ++c) mean[c] = __fadd_rn(mean[c], run[c]);
     }
-    StoreMean(mean, task * shape.stride + lane * kColumns, memory.means, sums.norm[p]);
+    StoreMean(mean, task * shape.stride + lane * 4, shape.lanes, memory.means, sums.norm[p]);
   }
 }
 
@@ -178,7 +181,7 @@ __device__ __forceinline__ void TakeMeans(const TilePieces& pieces, const TileSh
     float mean[kColumns];
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) mean[c] = Element<dtype>::Decode(pieces.packed[p], c);
-    StoreMean(mean, row * shape.stride + thread % shape.lanes * kColumns, memory.means, sums.norm[p]);
+    StoreMean(mean, row * shape.stride + thread % shape.lanes * 4, shape.lanes, memory.means, sums.norm[p]);
   }
 }
 
@@ -194,14 +197,15 @@ __device__ __forceinline__ void AddDeviations(const TileShape& shape, const Tile
 #pragma unroll
   for (int first = 0; first < kColumns; first += 4) {
     float roots[4];
-    LoadColumns(all_roots, lane * kColumns + first, roots);
+    LoadColumns(all_roots, first * shape.lanes + lane * 4, shape.lanes, roots);
 #pragma unroll
     for (int p = 0; p < kPieces; ++p) {
       const int row = (p * kThreads + thread) / shape.lanes;
       if (row >= shape.rows) continue;
       const Packed packed = LoadPiece(memory, p * kThreads + thread);
       float mean[4];
-      LoadColumns(memory.means, memory.tasks[row] * shape.stride + lane * kColumns + first, mean);
+      LoadColumns(memory.means, memory.tasks[row] * shape.stride + first * shape.lanes + lane * 4,
+                  shape.lanes, mean);
 #pragma unroll
       for (int c = 0; c < 4; ++c) {
         const float x = __fmul_rn(Element<dtype>::Decode(packed, first + c), roots[c]);
@@ -268,7 +272,12 @@ __device__ __forceinline__ ProductSums AssignProducts(const Set& set, const Tile
 __device__ __forceinline__ void AddProducts(const TileShape& shape, const TileMemory& memory,
                                             ProductSums& products) {
   if (products.slice < 0) return;
-  for (int column = 4 * products.slice; column < shape.columns; column += 4 * shape.slices) {
+  const int step = 4 * shape.slices;  // `columns` is a whole number of steps, and a power of two
+  // Neighbouring sub-blocks read means kEdge rows apart, which is half the banks: in the same columns, those
+  // of a few slices would meet in the same banks. So every second one begins a step later, and they go round.
+  const int begin = 4 * products.slice + 2 * (static_cast<int>(threadIdx.x) & -2 * shape.slices);
+  for (int done = 0; done < shape.columns; done += step) {
+    const int column = (begin + done) & (shape.columns - 1);
     float4 a[kEdge];
 #pragma unroll
     for (int e = 0; e < kEdge; ++e) {
@@ -314,13 +323,13 @@ template <Dtype dtype>
 __global__ void __launch_bounds__(kThreads, kTiledBlocks) TiledMoments(MomentsArguments a) {
   constexpr int kColumns = Element<dtype>::kColumns;
   const int thread = threadIdx.x;
-  const int set_index = blockIdx.y;
+  const int set_index = blockIdx.x;
   const Set set = a.sets[set_index];
   const TileShape shape = a.shapes[set_index];
   const TileMemory memory(shape);
   PrepareTiles(a, set, shape, memory);
 
-  for (int block = blockIdx.x; block < a.tail.virtual_blocks; block += gridDim.x) {
+  for (int block = blockIdx.y; block < a.tail.virtual_blocks; block += gridDim.y) {
     for (int slot = thread; slot < shape.slots(); slot += kThreads) memory.sums[slot] = 0.0;
     TileSums sums;
 #pragma unroll

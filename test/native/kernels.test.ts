@@ -8,6 +8,7 @@ import { mulberry32 } from '../support/gradients.js';
 import {
   DEVICE_DTYPES,
   drawMeasurement,
+  drawMemory,
   type KernelResult,
   Kernels,
   largestError,
@@ -60,7 +61,9 @@ const SHAPES: [rowsPerTask: number[], inner: boolean, path: string][] = [
   [[2, 4, 2], true, 'registers'],
   [[8, 1, 3], false, 'registers'],
   [repeat(20, 2), false, 'registers'],
-  [[5, 2], true, 'tiles'],
+  [[8, 5], true, 'registers'],
+  [[5, 2, 2], true, 'tiles'],
+  [[9, 2], true, 'tiles'],
   [repeat(5, 2), true, 'tiles'],
   [repeat(8, 8), true, 'tiles'],
   [repeat(64, 2), true, 'tiles'],
@@ -154,6 +157,38 @@ describe('sums', () => {
     expect(largestError(result, await referenceMoments(measurement))).toBeLessThan(TYPICAL);
   });
 
+  it('of few rows are flushed in the middle of a virtual block', async () => {
+    // Sets share the virtual blocks: with more than 1024 of them each has one, here of five chunks, 160 terms a thread.
+    const lengths = [8192 * 5];
+    const random = mulberry32(13);
+    const tensors = Array.from({ length: 3 }, () => drawMemory('float32', lengths[0], random));
+    const rows = Array.from({ length: 1025 }, (_, k) => [[tensors[k % 3]]]);
+    const measure = (tasks: typeof rows): Measurement => {
+      return { dtype: 'float32', lengths, rows: tasks, samples: tasks.map(() => [1]), inner: false };
+    };
+    const result = kernels.measure(measure(rows));
+    expect(result.virtualBlocks).toBe(1);
+    const { moments } = await referenceMoments(measure(rows.slice(0, 3)));
+    for (let k = 0; k < rows.length; k++)
+      expect(Math.abs(result.meanNormSquared[k] / moments.meanNormSquared[k % 3] - 1)).toBeLessThan(TYPICAL);
+  });
+
+  it('of a stream are flushed in the middle of a virtual block', async () => {
+    // Each of so many tensors is a chunk, nine of them a virtual block: 144 terms a thread.
+    const lengths = repeat(2048 * 9, 1);
+    const options = { dtype: 'bfloat16', lengths, rowsPerTask: [2], inner: false } as const;
+    const measurement = drawMeasurement(options, mulberry32(14));
+    const result = kernels.stream(measurement);
+    expect(largestError(result, await referenceMoments(measurement))).toBeLessThan(TYPICAL);
+  });
+
+  it('need no more shared memory than any GPU has', () => {
+    for (const rowsPerTask of [repeat(60, 1), repeat(64, 1), repeat(64, 2)]) {
+      const options = { dtype: 'bfloat16', lengths: [100], rowsPerTask } as const;
+      expect(kernels.measure(drawMeasurement(options, mulberry32(16))).path).toBe('tiles');
+    }
+  });
+
   it('keep the promise for the worst case: constants, and twelve orders of magnitude', async () => {
     const lengths = [50_000];
     const fill = (value: (i: number) => number) =>
@@ -234,6 +269,14 @@ describe('shapes that cannot be', () => {
     expect(() => kernels.measure({ ...measurement(), rows: [[], []], samples: [[], []] })).toThrow(
       /ERR_SHAPE/,
     );
+  });
+  it('products of more tasks than there could be tables for', () => {
+    const none = new Array<never[]>(4097).fill([]);
+    const given = measurement();
+    const rows = [...given.rows, ...none];
+    const samples = [...given.samples, ...none];
+    expect(() => kernels.measure({ ...given, rows, samples })).toThrow(/ERR_SHAPE.*4099 tasks/);
+    expect(kernels.measure({ ...given, rows, samples, inner: false }).deviation.length).toBe(4099);
   });
   it('tensors of negative length', () => {
     expect(() => kernels.measure({ ...measurement(), lengths: [-1] })).toThrow(/ERR_SHAPE/);

@@ -75,8 +75,8 @@ const BUGS: readonly Bug[] = [
   {
     name: 'addresses of rows read before the warp has met',
     file: 'register_moments.h',
-    find: '__syncwarp();\n      for (int at',
-    replace: 'for (int at',
+    find: '      __syncwarp();\n      next = StartOf',
+    replace: '      next = StartOf',
     seen: /shared (race|uninitialised)/,
   },
   {

@@ -3,7 +3,7 @@
 namespace emulator {
 
 pike::Status CheckLaunch(dim3 grid, unsigned threads, std::size_t shared, std::size_t parameter_bytes) {
-  constexpr std::size_t kShared = 227 * 1024;
+  constexpr std::size_t kShared = 64 * 1024;
   constexpr std::size_t kParameters = 4096;
   const auto refuse = [](const std::string& why) {
     return pike::Status{pike::StatusCode::kCuda, "a kernel could not be launched: " + why};

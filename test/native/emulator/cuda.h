@@ -61,7 +61,8 @@ inline dim3 ThreadIndex() { return {machine.current->index, 0, 0}; }
 inline dim3 BlockSize() { return {machine.threads}; }
 constexpr std::uint32_t MaskOf(std::uint32_t mask = 0xffffffffu) { return mask; }
 
-/// What CUDA refuses to launch, on GPUs that let a block have the most shared memory.
+/// What CUDA refuses to launch on some GPU that the builds compile for: one of 7.5 gives a block 64 KiB of
+/// shared memory.
 pike::Status CheckLaunch(dim3 grid, unsigned threads, std::size_t shared, std::size_t parameter_bytes);
 
 }  // namespace emulator
