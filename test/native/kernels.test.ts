@@ -75,11 +75,14 @@ const SHAPES: [rowsPerTask: number[], inner: boolean, path: string][] = [
 ];
 
 describe.each(DEVICE_DTYPES)('%s', (dtype) => {
-  it.each(SHAPES)('%j rows, inner %j, by %s', async (rowsPerTask, inner, path) => {
-    const lengths = long ? [8192 * 3 + 77, 0, 5, 4099] : [8192 + 77, 0, 5, 1027];
-    const { result } = await check({ dtype, lengths, rowsPerTask, inner });
-    expect(result.path).toBe(path);
-  });
+  it.each(SHAPES.filter((_, i) => long || dtype === 'float32' || i % 3 === 0))(
+    '%j rows, inner %j, by %s',
+    async (rowsPerTask, inner, path) => {
+      const lengths = long ? [8192 * 3 + 77, 0, 5, 4099] : [8192 + 77, 0, 5, 1027];
+      const { result } = await check({ dtype, lengths, rowsPerTask, inner });
+      expect(result.path).toBe(path);
+    },
+  );
 
   it('any length of tensors, and rows out of alignment', async () => {
     for (const rowsPerTask of [[2, 2], repeat(5, 2)])
@@ -173,7 +176,7 @@ describe('sums', () => {
       expect(Math.abs(result.meanNormSquared[k] / moments.meanNormSquared[k % 3] - 1)).toBeLessThan(TYPICAL);
   });
 
-  it('of a stream are flushed in the middle of a virtual block', async () => {
+  it.runIf(long)('of a stream are flushed in the middle of a virtual block', async () => {
     // Each of so many tensors is a chunk, nine of them a virtual block: 144 terms a thread.
     const lengths = repeat(2048 * 9, 1);
     const options = { dtype: 'bfloat16', lengths, rowsPerTask: [2], inner: false } as const;
