@@ -8,6 +8,9 @@
 
 namespace pike::cuda {
 
+/// Terms that an fp32 sum may have in one thread, before it is added up over lanes and goes to fp64.
+inline constexpr int kLongestChain = 128;
+
 /// How many of `count` quantities each lane is left with.
 PIKE_HD constexpr int QuantitiesPerLane(int count) {
   for (int level = 0; level < 5; ++level) count = (count + 1) / 2;

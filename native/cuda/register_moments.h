@@ -19,9 +19,6 @@
 
 namespace pike::cuda {
 
-/// Terms of an fp32 sum in one thread.
-inline constexpr int kLongestChain = 128;
-
 /// Adds one column of all rows to the sums. Rows that a task has fewer than M of are zeros with no share;
 /// what they add to their own sums is never read.
 template <int K, int M>

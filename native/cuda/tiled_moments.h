@@ -17,33 +17,13 @@
 #include "cuda/element.h"
 #include "cuda/finish.h"
 #include "cuda/platform.h"
-#include "cuda/register_moments.h"
+#include "cuda/reduction.h"
 #include "cuda/tail.h"
 #include "cuda/tile_loader.h"
+#include "cuda/tile_memory.h"
+#include "cuda/tile_products.h"
 
 namespace pike::cuda {
-
-/// The arrays of one block in shared memory.
-struct TileMemory {
-  Shared<double> sums;
-  Shared<float> means;
-  Shared<float> tile;  ///< Packed bits, not floats.
-  Shared<float> roots;
-  Shared<float> shares;
-  Shared<int> tasks;   ///< Of every row.
-  Shared<int> firsts;  ///< First row of every task, and the end.
-  Shared<unsigned> flags;
-
-  __device__ __forceinline__ explicit TileMemory(const TileShape& shape)
-      : sums(SharedAt<double>(shape.sums_at())),
-        means(SharedAt<float>(shape.means_at())),
-        tile(SharedAt<float>(shape.tile_at())),
-        roots(SharedAt<float>(shape.roots_at())),
-        shares(SharedAt<float>(shape.shares_at())),
-        tasks(SharedAt<int>(shape.tasks_at())),
-        firsts(SharedAt<int>(shape.firsts_at())),
-        flags(SharedAt<unsigned>(shape.flags_at())) {}
-};
 
 /// fp32 sums of a thread: for its piece p of rows, and for its piece p of tasks.
 struct TileSums {
@@ -51,36 +31,6 @@ struct TileSums {
   float alignment[kPieces];
   float norm[kPieces];
 };
-
-/// The sub-block of products that a thread works on, and its sums.
-struct ProductSums {
-  int i;      ///< First task of one side.
-  int j;      ///< First task of the other.
-  int slice;  ///< Or −1 for a thread that has none.
-  float sum[kEdge * kEdge];
-};
-
-/// Fills the tables of rows and tasks, and the means of tasks that only fill up a sub-block.
-__device__ __forceinline__ void PrepareTiles(const MomentsArguments& a, const Set& set,
-                                             const TileShape& shape, const TileMemory& memory) {
-  for (int t = threadIdx.x; t < shape.tasks; t += kThreads) {
-    int first = t;
-    int count = 1;
-    if (!shape.given_means) {
-      const TaskRows task = a.task_rows[set.first_task + t];
-      first = task.first - set.first_row;
-      count = task.count;
-    }
-    memory.firsts[t] = first;
-    for (int r = first; r < first + count; ++r) {
-      memory.tasks[r] = t;
-      memory.shares[r] = shape.given_means ? 1.0f : a.shares[set.first_row + r];
-    }
-    if (t == shape.tasks - 1) memory.firsts[shape.tasks] = first + count;
-  }
-  const int end = shape.mean_rows() * shape.stride;
-  for (int i = shape.tasks * shape.stride + threadIdx.x; i < end; i += kThreads) memory.means[i] = 0.0f;
-}
 
 /// This thread's pieces into shared memory.
 __device__ __forceinline__ void ShareTile(const TilePieces& pieces, const TileShape& shape,
@@ -94,27 +44,6 @@ __device__ __forceinline__ void ShareTile(const TilePieces& pieces, const TileSh
     const float4 bits = {__uint_as_float(packed.word[0]), __uint_as_float(packed.word[1]),
                          __uint_as_float(packed.word[2]), __uint_as_float(packed.word[3])};
     StoreShared4(memory.tile, place * 4, bits);
-  }
-}
-
-__device__ __forceinline__ Packed LoadPiece(const TileMemory& memory, int place) {
-  const float4 bits = LoadShared4(memory.tile, place * 4);
-  return {
-      {__float_as_uint(bits.x), __float_as_uint(bits.y), __float_as_uint(bits.z), __float_as_uint(bits.w)}};
-}
-
-/// Columns of one lane, as means and roots lie: four of every lane, then the next four of every lane, so that
-/// lanes meet in no bank. Products do not mind the order of columns.
-template <int kColumns>
-__device__ __forceinline__ void LoadColumns(const Shared<float>& array, int index, int lanes,
-                                            float (&out)[kColumns]) {
-#pragma unroll
-  for (int c = 0; c < kColumns; c += 4) {
-    const float4 four = LoadShared4(array, index + c * lanes);
-    out[c] = four.x;
-    out[c + 1] = four.y;
-    out[c + 2] = four.z;
-    out[c + 3] = four.w;
   }
 }
 
@@ -243,76 +172,6 @@ __device__ __forceinline__ void FlushTileSums(TileSums& sums, const TileShape& s
       add(shape.alignment_slot() + row, alignment);
     }
     if (row < shape.tasks) add(shape.norm_slot() + row, norm);
-  }
-}
-
-/// Which sub-block is this thread's.
-__device__ __forceinline__ ProductSums AssignProducts(const Set& set, const TileShape& shape) {
-  ProductSums products;
-  const int sub_block = static_cast<int>(threadIdx.x) / shape.slices;
-  products.slice = sub_block < shape.sub_blocks ? static_cast<int>(threadIdx.x) % shape.slices : -1;
-  products.i = 0;
-  products.j = 0;
-  if (set.rectangle > 0) {
-    products.i = sub_block / shape.edges * kEdge;
-    products.j = set.rectangle + sub_block % shape.edges * kEdge;
-  } else {
-    // Row by row of the lower triangle: (0,0), (1,0), (1,1), (2,0) …
-    int row = 0;
-    int left = sub_block;
-    while (left > row) left -= ++row;
-    products.i = row * kEdge;
-    products.j = left * kEdge;
-  }
-#pragma unroll
-  for (int e = 0; e < kEdge * kEdge; ++e) products.sum[e] = 0.0f;
-  return products;
-}
-
-__device__ __forceinline__ void AddProducts(const TileShape& shape, const TileMemory& memory,
-                                            ProductSums& products) {
-  if (products.slice < 0) return;
-  const int step = 4 * shape.slices;  // `columns` is a whole number of steps, and a power of two
-  // Neighbouring sub-blocks read means kEdge rows apart, which is half the banks: in the same columns, those
-  // of a few slices would meet in the same banks. So every second one begins a step later, and they go round.
-  const int begin = 4 * products.slice + 2 * (static_cast<int>(threadIdx.x) & -2 * shape.slices);
-  for (int done = 0; done < shape.columns; done += step) {
-    const int column = (begin + done) & (shape.columns - 1);
-    float4 a[kEdge];
-#pragma unroll
-    for (int e = 0; e < kEdge; ++e) {
-      a[e] = LoadShared4(memory.means, (products.i + e) * shape.stride + column);
-    }
-#pragma unroll
-    for (int f = 0; f < kEdge; ++f) {
-      const float4 b = LoadShared4(memory.means, (products.j + f) * shape.stride + column);
-#pragma unroll
-      for (int e = 0; e < kEdge; ++e) {
-        float sum = products.sum[e * kEdge + f];
-        sum = __fmaf_rn(a[e].x, b.x, sum);
-        sum = __fmaf_rn(a[e].y, b.y, sum);
-        sum = __fmaf_rn(a[e].z, b.z, sum);
-        products.sum[e * kEdge + f] = __fmaf_rn(a[e].w, b.w, sum);
-      }
-    }
-  }
-}
-
-/// The products in fp64: over the slices, then to what earlier tiles gave.
-__device__ __forceinline__ void FlushProducts(const TileShape& shape, const TileMemory& memory,
-                                              ProductSums& products) {
-  const int sub_block = static_cast<int>(threadIdx.x) / shape.slices;
-#pragma unroll
-  for (int e = 0; e < kEdge * kEdge; ++e) {
-    double sum = static_cast<double>(products.sum[e]);
-    for (int offset = shape.slices / 2; offset > 0; offset /= 2) {
-      sum = __dadd_rn(sum, __shfl_xor_sync(kAllLanes, sum, offset));
-    }
-    products.sum[e] = 0.0f;
-    if (products.slice != 0) continue;
-    const int slot = shape.product_slot() + sub_block * kEdge * kEdge + e;
-    const double before = memory.sums[slot];
-    memory.sums[slot] = __dadd_rn(before, sum);
   }
 }
 

@@ -10,7 +10,6 @@
 #include "cuda/element.h"
 #include "cuda/platform.h"
 #include "cuda/reduction.h"
-#include "cuda/register_moments.h"
 #include "cuda/tail.h"
 
 namespace pike::cuda {
