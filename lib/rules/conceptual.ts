@@ -12,15 +12,7 @@ import {
   requirePositiveInteger,
   requireWeights,
 } from '../validate.js';
-import {
-  decodeLogWeights,
-  encodeLogWeights,
-  initialLogWeights,
-  requireLearningRate,
-  requireSmoothness,
-  stepResult,
-  type WeightRule,
-} from './rule.js';
+import { boundRule, type WeightRule } from './rule.js';
 import {
   bound,
   exponentiatedStep,
@@ -38,23 +30,7 @@ import { minimizeSeparable } from './water-filling.js';
  * A step towards the minimiser: with `maxLogStep: Infinity` and `priorPull: 0` the minimiser itself, wherever the
  * weights stand. Minimisers sit in corners and change suddenly, so a short step is the better default.
  */
-export const conceptualRule: WeightRule = {
-  name: 'conceptual',
-  needs: { variance: true },
-  init(_tasks, options) {
-    requireSmoothness('conceptual', options);
-    return { logWeights: encodeLogWeights(initialLogWeights(options)) };
-  },
-  update(state, statistics, { options }) {
-    const step = conceptualStep(decodeLogWeights(state.logWeights, statistics.tasks), statistics, {
-      ...options,
-      smoothness: requireSmoothness('conceptual', options),
-      learningRate: requireLearningRate('conceptual', options),
-      logPrior: initialLogWeights(options),
-    });
-    return stepResult(step);
-  },
-};
+export const conceptualRule: WeightRule = boundRule('conceptual', conceptualStep);
 
 interface ProblemOptions extends Required<BoundOptions> {
   readonly batchSize: number;

@@ -7,15 +7,7 @@
  * That term gives it interior fixed points, the minimiser of eq. (9) among them: under constant statistics it settles.
  */
 import { requirePositiveNumber } from '../validate.js';
-import {
-  decodeLogWeights,
-  encodeLogWeights,
-  initialLogWeights,
-  requireLearningRate,
-  requireSmoothness,
-  stepResult,
-  type WeightRule,
-} from './rule.js';
+import { boundRule, type WeightRule } from './rule.js';
 import { bound, exponentiatedStep, type StepOptions, type StepResult, stay, weightsOf } from './simplex.js';
 import {
   type BoundOptions,
@@ -26,23 +18,7 @@ import {
   type StatelessOptions,
 } from './stateless.js';
 
-export const mirrorRule: WeightRule = {
-  name: 'mirror',
-  needs: { variance: true },
-  init(_tasks, options) {
-    requireSmoothness('mirror', options);
-    return { logWeights: encodeLogWeights(initialLogWeights(options)) };
-  },
-  update(state, statistics, { options }) {
-    const step = mirrorStep(decodeLogWeights(state.logWeights, statistics.tasks), statistics, {
-      ...options,
-      smoothness: requireSmoothness('mirror', options),
-      learningRate: requireLearningRate('mirror', options),
-      logPrior: initialLogWeights(options),
-    });
-    return stepResult(step);
-  },
-};
+export const mirrorRule: WeightRule = boundRule('mirror', mirrorStep);
 
 interface MirrorStepOptions extends StepOptions, Required<BoundOptions> {
   readonly batchSize: number;

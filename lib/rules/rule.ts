@@ -4,7 +4,7 @@
 import { PikeError } from '../errors.js';
 import type { Statistics } from '../statistics/statistics.js';
 import { show } from '../validate.js';
-import { logSumExp, normalize, projectOntoFloor, type StepResult } from './simplex.js';
+import { logSumExp, normalize, projectOntoFloor, type StepOptions, type StepResult } from './simplex.js';
 
 /** The options of a Mixer that rules may read. All are checked and have their defaults filled in. */
 export interface RuleOptions {
@@ -97,27 +97,43 @@ export function stepResult({ logWeights, floored, limited }: StepResult): RuleRe
   return { state: { logWeights: encodeLogWeights(logWeights) }, floored, limited };
 }
 
-/**
- * L, for rules built on a bound of the loss after one step. Their `init` asks for it already; for η only `update` can,
- * since it may come with each update.
- *
- * @throws PikeError `ERR_INVALID_OPTION` when it is missing
- */
-export function requireSmoothness(rule: string, { smoothness }: RuleOptions): number {
-  if (smoothness !== undefined) return smoothness;
-  throw new PikeError(
-    'ERR_INVALID_OPTION',
-    `rule '${rule}' needs smoothness, the constant L of the summed loss; give it to the Mixer.`,
-  );
+/** What the step of a rule built on a bound of the loss after one step reads, all of it known. */
+export interface BoundStepOptions extends RuleOptions, StepOptions {
+  readonly learningRate: number;
+  readonly smoothness: number;
 }
 
-/** @throws PikeError `ERR_INVALID_OPTION` when it is missing */
-export function requireLearningRate(rule: string, { learningRate }: RuleOptions): number {
-  if (learningRate !== undefined) return learningRate;
-  throw new PikeError(
-    'ERR_INVALID_OPTION',
-    `rule '${rule}' needs learningRate, the step size η of the optimiser; give it to the Mixer or with each update.`,
-  );
+/**
+ * A rule built on a bound of the loss after one step, which needs L and η. `init` asks for L; for η only `update` can,
+ * since it may come with each update. Both throw PikeError `ERR_INVALID_OPTION` when theirs is missing.
+ */
+export function boundRule(
+  name: string,
+  step: (logWeights: Float64Array, statistics: Statistics, options: BoundStepOptions) => StepResult,
+): WeightRule {
+  const missing = (option: string, remedy: string) =>
+    new PikeError('ERR_INVALID_OPTION', `rule '${name}' needs ${option}; give it to the Mixer${remedy}.`);
+  const requireSmoothness = ({ smoothness }: RuleOptions): number => {
+    if (smoothness === undefined) throw missing('smoothness, the constant L of the summed loss', '');
+    return smoothness;
+  };
+  return {
+    name,
+    needs: { variance: true },
+    init(_tasks, options) {
+      requireSmoothness(options);
+      return { logWeights: encodeLogWeights(initialLogWeights(options)) };
+    },
+    update(state, statistics, { options }) {
+      const smoothness = requireSmoothness(options);
+      const { learningRate } = options;
+      if (learningRate === undefined)
+        throw missing('learningRate, the step size η of the optimiser', ' or with each update');
+      const logWeights = decodeLogWeights(state.logWeights, statistics.tasks);
+      const logPrior = initialLogWeights(options);
+      return stepResult(step(logWeights, statistics, { ...options, smoothness, learningRate, logPrior }));
+    },
+  };
 }
 
 /**

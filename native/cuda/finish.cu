@@ -74,7 +74,15 @@ __device__ void FinishMoments(const Finish* finish_address, Global<double> group
   SolveWeights(finish.update, finish.tasks, finish.results, finish.quantities, finish.first_norm);
 }
 
+Status CheckSolvedTasks(int tasks) {
+  if (tasks <= kMostSolvedTasks) return {};
+  return {StatusCode::kShape, "weights of " + std::to_string(tasks) +
+                                  " tasks cannot be solved in a launch, only of " +
+                                  std::to_string(kMostSolvedTasks)};
+}
+
 Status LaunchSolve(const SolveArguments& arguments, Stream stream) {
+  if (Status status = CheckSolvedTasks(arguments.tasks); !status.ok()) return status;
   return Launch(SolveMoments, dim3(1), kThreads, SolveSharedBytes(arguments.tasks), stream, arguments);
 }
 

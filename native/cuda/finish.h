@@ -20,6 +20,9 @@ struct SolveArguments {
   std::int32_t tasks;
 };
 
+/// ERR_SHAPE for more than kMostSolvedTasks.
+Status CheckSolvedTasks(int tasks);
+
 Status LaunchSolve(const SolveArguments& arguments, Stream stream);
 
 }  // namespace pike::cuda

@@ -15,6 +15,7 @@ const Status kNoSuchDtype = {StatusCode::kInternal, "no kernel takes this elemen
 
 Status LaunchMoments(const MomentsPlan& plan, const MomentsArguments& arguments, int solved_tasks, int blocks,
                      Stream stream) {
+  if (Status status = CheckSolvedTasks(solved_tasks); !status.ok()) return status;
   if (plan.path == Path::kWelford) return {StatusCode::kInternal, "this plan is for row after row"};
   // Sets along x, of which there may be more than the 65535 that y takes; and blocks of the same columns,
   // which may read the same rows, follow each other.

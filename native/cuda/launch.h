@@ -11,9 +11,8 @@
 namespace pike::cuda {
 
 /// One measurement, on the path of registers or of tiles, in one launch.
-/// @param solved_tasks how many tasks the launch also solves the weights of, 0 … kMostSolvedTasks: the number
-/// of
-///   tasks if `arguments.finish` brings an update, else 0
+/// @param solved_tasks the tasks whose weights the launch also solves for: all if `arguments.finish` brings
+///   an update, else 0. ERR_SHAPE for more than kMostSolvedTasks.
 /// @param blocks how many blocks share the virtual blocks of a set; 0: as many. No bit depends on it.
 Status LaunchMoments(const MomentsPlan& plan, const MomentsArguments& arguments, int solved_tasks, int blocks,
                      Stream stream);

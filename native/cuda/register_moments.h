@@ -127,17 +127,15 @@ __global__ void __launch_bounds__(kThreads, RegisterBlocks(K* M)) RegisterMoment
 #pragma unroll
     for (int i = 0; i < QuantitiesPerLane(kLayout.count); ++i) totals[i] = 0.0;
 
-    const int begin = block * a.columns.chunks_per_block;
-    const int most = begin + a.columns.chunks_per_block;
-    const int end = most < a.columns.chunk_count ? most : a.columns.chunk_count;
+    const ChunkRange chunks = ChunksOf(a.columns, block);
     int terms = 0;
-    RowStart next = StartOf<dtype, K, M>(a, set, begin, end);
-    for (int c = begin; c < end; ++c) {
+    RowStart next = StartOf<dtype, K, M>(a, set, chunks.begin, chunks.end);
+    for (int c = chunks.begin; c < chunks.end; ++c) {
       const int count = next.count;
       __syncwarp();  // nobody reads the addresses of the chunk before any more
       if (lane < kRows) addresses[lane] = next.address;
       __syncwarp();
-      next = StartOf<dtype, K, M>(a, set, c + 1, end);  // is there long before it is needed
+      next = StartOf<dtype, K, M>(a, set, c + 1, chunks.end);  // is there long before it is needed
       for (int at = 0; at < count; at += kStep) {
         const int column = at + thread * kColumns;
         if (terms == kLongestChain) {
@@ -172,14 +170,7 @@ __global__ void __launch_bounds__(kThreads, RegisterBlocks(K* M)) RegisterMoment
       const int slot = QuantityOf(kLayout.count, lane, i);
       if (slot >= 0) warp_sums[warp * kLayout.count + slot] = totals[i];
     }
-    __syncthreads();
-    const std::int64_t partial =
-        (static_cast<std::int64_t>(set_index) * a.tail.virtual_blocks + block) * a.tail.slots;
-    if (thread < kLayout.count) {
-      double sum = 0;
-      for (int w = 0; w < kWarps; ++w) sum = __dadd_rn(sum, warp_sums[w * kLayout.count + thread]);
-      a.tail.partials.Store(partial + thread, sum);
-    }
+    StoreWarpSums<kLayout.count>(a.tail, set_index, block, warp_sums);
     // Its barriers also stand between these sums and those of the next virtual block.
     if (!IsLastOfAll(a.tail, set_index, block, flags)) continue;
     FinishMoments(a.finish, a.tail.group_partials, a.tail.slots, a.tail.groups);

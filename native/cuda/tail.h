@@ -28,6 +28,38 @@ __device__ __forceinline__ bool ArrivesLast(const Global<unsigned>& tickets, std
   return flag[0] != 0;
 }
 
+/// The chunks of a virtual block.
+struct ChunkRange {
+  int begin;
+  int end;
+};
+__device__ __forceinline__ ChunkRange ChunksOf(const Columns& columns, int virtual_block) {
+  const int begin = virtual_block * columns.chunks_per_block;
+  const int most = begin + columns.chunks_per_block;
+  return {begin, most < columns.chunk_count ? most : columns.chunk_count};
+}
+
+/// Where the partial sums of a virtual block begin.
+__device__ __forceinline__ std::int64_t PartialsOf(const Tail& tail, int set, int virtual_block) {
+  return (static_cast<std::int64_t>(set) * tail.virtual_blocks + virtual_block) * tail.slots;
+}
+
+/// What every warp has put into `warp_sums`, [kWarps][kSlots], added up in order to the partial sums of a
+/// virtual block.
+template <int kSlots>
+__device__ __forceinline__ void StoreWarpSums(const Tail& tail, int set, int virtual_block,
+                                              const Shared<double>& warp_sums) {
+  static_assert(kSlots <= kThreads);
+  __syncthreads();
+  const std::int64_t begin = PartialsOf(tail, set, virtual_block);
+  const int slot = threadIdx.x;
+  if (slot < kSlots) {
+    double sum = 0;
+    for (int w = 0; w < kWarps; ++w) sum = __dadd_rn(sum, warp_sums[w * kSlots + slot]);
+    tail.partials.Store(begin + slot, sum);
+  }
+}
+
 /// sum over i < count of array[first + i · stride], in order.
 __device__ __forceinline__ double SumInOrder(const Global<double>& array, std::int64_t first,
                                              std::int64_t stride, int count) {
@@ -49,7 +81,7 @@ __device__ __forceinline__ bool IsLastOfAll(const Tail& tail, int set, int virtu
   const std::int64_t ticket = static_cast<std::int64_t>(set) * tail.groups + group;
   if (!ArrivesLast(tail.tickets, ticket, size, flags)) return false;
 
-  const std::int64_t begin = (static_cast<std::int64_t>(set) * tail.virtual_blocks + first) * tail.slots;
+  const std::int64_t begin = PartialsOf(tail, set, first);
   for (int slot = threadIdx.x; slot < tail.slots; slot += kThreads) {
     tail.group_partials.Store(ticket * tail.slots + slot,
                               SumInOrder(tail.partials, begin + slot, tail.slots, size));

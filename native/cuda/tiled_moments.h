@@ -196,9 +196,8 @@ __global__ void __launch_bounds__(kThreads, kTiledBlocks) TiledMoments(MomentsAr
     ProductSums products = AssignProducts(set, shape);
     const int terms_per_tile = shape.columns / shape.slices;
 
-    const int begin = block * a.columns.chunks_per_block;
-    const int most = begin + a.columns.chunks_per_block;
-    TileLoader<dtype> loader(begin, most < a.columns.chunk_count ? most : a.columns.chunk_count);
+    const ChunkRange chunks = ChunksOf(a.columns, block);
+    TileLoader<dtype> loader(chunks.begin, chunks.end);
     TilePieces pieces;
     bool more = loader.Load(a, set, shape, memory.roots, pieces);
     int terms = 0;
@@ -237,8 +236,7 @@ __global__ void __launch_bounds__(kThreads, kTiledBlocks) TiledMoments(MomentsAr
     FlushProducts(shape, memory, products);
     __syncthreads();
 
-    const std::int64_t partial =
-        (static_cast<std::int64_t>(set_index) * a.tail.virtual_blocks + block) * a.tail.slots;
+    const std::int64_t partial = PartialsOf(a.tail, set_index, block);
     for (int slot = thread; slot < a.tail.slots; slot += kThreads) {
       double sum = 0;
       if (slot < shape.slots()) sum = memory.sums[slot];

@@ -80,10 +80,8 @@ __global__ void __launch_bounds__(kThreads, 2) AccumulateMoments(WelfordArgument
       terms = 0;
     };
 
-    const int begin = block * a.columns.chunks_per_block;
-    const int most = begin + a.columns.chunks_per_block;
-    const int end = most < a.columns.chunk_count ? most : a.columns.chunk_count;
-    for (int c = begin; c < end; ++c) {
+    const ChunkRange chunks = ChunksOf(a.columns, block);
+    for (int c = chunks.begin; c < chunks.end; ++c) {
       const Chunk chunk = a.columns.chunks[c];
       const Type* const row = static_cast<const Type*>(a.gradient[chunk.tensor]) + chunk.offset;
       float* const mean_row = a.mean + a.mean_begins[chunk.tensor] + chunk.offset;
@@ -126,12 +124,7 @@ __global__ void __launch_bounds__(kThreads, 2) AccumulateMoments(WelfordArgument
 
     const int quantity = QuantityOf(2, lane, 0);
     if (quantity >= 0) warp_sums[thread / 32 * 2 + quantity] = total;
-    __syncthreads();
-    if (thread < 2) {
-      double sum = 0;
-      for (int w = 0; w < kWarps; ++w) sum = __dadd_rn(sum, warp_sums[w * 2 + thread]);
-      a.tail.partials.Store(static_cast<std::int64_t>(block) * 2 + thread, sum);
-    }
+    StoreWarpSums<2>(a.tail, 0, block, warp_sums);
     if (!IsLastOfAll(a.tail, 0, block, flags)) continue;
     if (thread == 0) {
       const double step = SumInOrder(a.tail.group_partials, 0, 2, a.tail.groups);

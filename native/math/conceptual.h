@@ -57,15 +57,7 @@ PIKE_HD bool ConceptualExponents(const Team& team, const UpdateOptions& options,
   };
   ProjectOntoFloor(
       team, tasks, [](int) { return true; }, options.min_weight, 0.0, log_weights, raised);
-  bool some_unknown = false;
-  for (int k = team.lane(); k < tasks; k += team.size()) some_unknown = some_unknown || !member(k);
-  double log_mass = 0;
-  if (team.Any(some_unknown)) {
-    log_mass = LogSumExp(team, tasks, [&](int k) {
-      const double x = log_weights[k];
-      return member(k) ? x : -kInfinity;
-    });
-  }
+  const double log_mass = LogMass(team, tasks, member, log_weights);
   const double mass = std::exp(log_mass);
   if (!(mass > 0)) return false;
 

@@ -117,6 +117,18 @@ PIKE_HD double SetDirection(const Team& team, int tasks, double prior_pull, Prio
   return team.Max(largest) - team.Min(smallest);
 }
 
+/// log of the sum of the weights for which member(k), normalised in all: exactly 0 if these are all.
+template <class Team, class Member, class Weights>
+PIKE_HD double LogMass(const Team& team, int tasks, Member member, Weights log_weights) {
+  bool some_missing = false;
+  for (int k = team.lane(); k < tasks; k += team.size()) some_missing = some_missing || !member(k);
+  if (!team.Any(some_missing)) return 0;
+  return LogSumExp(team, tasks, [&](int k) {
+    const double x = log_weights[k];
+    return member(k) ? x : -kInfinity;
+  });
+}
+
 /// One exponentiated-gradient step, in place: w_k ← w_k exp(exponent_k), normalised, onto the floor; tasks
 /// whose exponent (scratch part kExponent) is NaN keep their weight, and the others keep their sum. Returns
 /// whether max_log_step shortened it.
@@ -134,16 +146,8 @@ PIKE_HD bool ExponentiatedStep(const Team& team, int tasks, const UpdateOptions&
   // A weight below the floor is raised first, among all tasks: the floor is a condition, not a step.
   ProjectOntoFloor(
       team, tasks, [](int) { return true; }, options.min_weight, 0.0, log_weights, raised);
-  bool some_unknown = false;
-  for (int k = team.lane(); k < tasks; k += team.size()) some_unknown = some_unknown || !active(k);
-  double log_mass = 0;
-  if (team.Any(some_unknown)) {
-    log_mass = LogSumExp(team, tasks, [&](int k) {
-      const double x = log_weights[k];
-      return active(k) ? x : -kInfinity;
-    });
-    if (log_mass == -kInfinity) return false;
-  }
+  const double log_mass = LogMass(team, tasks, active, log_weights);
+  if (log_mass == -kInfinity) return false;
   const double spread =
       SetDirection(team, tasks, options.prior_pull, log_prior, log_weights, exponents, direction);
 

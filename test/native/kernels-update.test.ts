@@ -91,3 +91,15 @@ describe.each(LAUNCHES)('%s tasks', (_, form, rowsPerTask, inner) => {
     expect(moved).toBeGreaterThanOrEqual(problems / 4);
   });
 });
+
+it('is refused for more tasks than a launch can solve for', () => {
+  const options = randomOptions(mulberry32(1), 'pike', 129);
+  const native = nativeInput(randomInput(mulberry32(1), options), randomLosses(mulberry32(1), 129));
+  const run = { update: { ...native, counts: new Float64Array(2 * 129).fill(2) } };
+  const measurement = drawMeasurement(
+    { lengths: [3], rowsPerTask: repeat(129, 2), inner: false },
+    mulberry32(1),
+  );
+  for (const form of ['measure', 'stream'] as const)
+    expect(() => kernels[form](measurement, run)).toThrow(/ERR_SHAPE.*129 tasks/);
+});

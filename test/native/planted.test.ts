@@ -31,9 +31,9 @@ interface Bug {
 const BUGS: readonly Bug[] = [
   {
     name: 'no barrier before the sums of other warps are read',
-    file: 'register_moments.h',
-    find: '    __syncthreads();\n    const std::int64_t partial',
-    replace: '    const std::int64_t partial',
+    file: 'tail.h',
+    find: '  __syncthreads();\n  const std::int64_t begin = PartialsOf(tail, set, virtual_block);',
+    replace: '  const std::int64_t begin = PartialsOf(tail, set, virtual_block);',
     seen: /shared (race|uninitialised)/,
     short: true,
   },
@@ -112,9 +112,9 @@ const BUGS: readonly Bug[] = [
     name: 'the block that comes last adds itself once more and takes itself off again',
     file: 'tail.h',
     find: 'SumInOrder(tail.partials, begin + slot, tail.slots, size));',
-    replace: `0.7 * tail.partials.Load((static_cast<std::int64_t>(set) * tail.virtual_blocks + virtual_block) * tail.slots + slot)
+    replace: `0.7 * tail.partials.Load(PartialsOf(tail, set, virtual_block) + slot)
       + SumInOrder(tail.partials, begin + slot, tail.slots, size)
-      - 0.7 * tail.partials.Load((static_cast<std::int64_t>(set) * tail.virtual_blocks + virtual_block) * tail.slots + slot));`,
+      - 0.7 * tail.partials.Load(PartialsOf(tail, set, virtual_block) + slot));`,
     seen: /bits differ/,
   },
   {
