@@ -9,8 +9,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const native = dirname(fileURLToPath(import.meta.url));
-// A package that npm has installed has no tests.
-const folders = [native, join(native, '../test/native')].filter((folder) => existsSync(folder));
+// A package that npm has installed has no tests and no examples.
+const folders = [
+  native,
+  ...['../test/native', '../examples/cuda-native/native'].map((folder) => join(native, folder)),
+].filter((folder) => existsSync(folder));
 const sources = folders.flatMap((folder) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => /\.(cc|cpp|h|cu|cuh)$/.test(file))

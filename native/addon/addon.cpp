@@ -4,6 +4,9 @@
 
 #include "addon/build_info.h"
 #include "addon/cancellation_object.h"
+#include "addon/device_moments_job.h"
+#include "addon/device_stream_object.h"
+#include "addon/device_tools.h"
 #include "addon/environment.h"
 #include "addon/moment_stream_object.h"
 #include "addon/moments_job.h"
@@ -11,15 +14,19 @@
 namespace pike {
 namespace {
 
-constexpr int kApiVersion = 1;
+constexpr int kApiVersion = 2;
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment);
   exports.Set("apiVersion", kApiVersion);
   exports.Set("buildInfo", BuildInfo(env));
   exports.Set("cudaProbe", Napi::Function::New<CudaProbeObject>(env, "cudaProbe"));
+  exports.Set("cudaProbeAsync", Napi::Function::New<SubmitCudaProbe>(env, "cudaProbeAsync"));
   exports.Set("moments", Napi::Function::New<SubmitMoments>(env, "moments"));
   exports.Set("MomentStream", MomentStreamObject::Define(env));
+  exports.Set("deviceMoments", Napi::Function::New<SubmitDeviceMoments>(env, "deviceMoments"));
+  exports.Set("DeviceMomentStream", DeviceStreamObject::Define(env));
+  exports.Set("deviceTools", DeviceToolsObject(env));
   exports.Set("Cancellation", CancellationObject::Define(env));
   return exports;
 }

@@ -1,9 +1,12 @@
 #include "addon/build_info.h"
 
 #include <cstdint>
+#include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 
+#include "addon/environment.h"
 #include "addon/promise_job.h"
 #include "cpu/instruction_set.h"
 #include "cuda/probe.h"
@@ -34,6 +37,39 @@ Napi::Array CudaArchitectures(Napi::Env env) {
   return names;
 }
 
+Napi::Object ToObject(Napi::Env env, const CudaProbe& probe) {
+  Napi::Array devices = Napi::Array::New(env);
+  for (std::uint32_t i = 0; i < probe.devices.size(); ++i) {
+    const CudaDevice& found = probe.devices[i];
+    Napi::Object device = Napi::Object::New(env);
+    device.Set("name", found.name);
+    device.Set("computeCapability", std::to_string(found.major) + "." + std::to_string(found.minor));
+    devices[i] = device;
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("devices", devices);
+  object.Set("driverVersion", probe.driver_version);
+  object.Set("error", probe.error.empty() ? env.Null() : Napi::Value(Napi::String::New(env, probe.error)));
+  return object;
+}
+
+/// Not the number of any GPU.
+constexpr int kNoDevice = -1;
+
+class ProbeJob final : public PromiseJob {
+ public:
+  explicit ProbeJob(Napi::Env env) : PromiseJob(env, std::make_shared<Cancellation>()) {}
+
+ private:
+  Status Compute(const Cancellation&) override {
+    probe_ = ProbeCuda();
+    return {};
+  }
+  Napi::Value Result(Napi::Env env) override { return ToObject(env, probe_); }
+
+  CudaProbe probe_;
+};
+
 }  // namespace
 
 Napi::Object BuildInfo(Napi::Env env) {
@@ -51,16 +87,17 @@ Napi::Object BuildInfo(Napi::Env env) {
 
 Napi::Value CudaProbeObject(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  return Guarded(env, [&]() -> Napi::Value { return ToObject(env, ProbeCuda()); });
+}
+
+Napi::Value SubmitCudaProbe(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
-    const CudaProbe probe = ProbeCuda();
-    Napi::Array devices = Napi::Array::New(env);
-    for (std::uint32_t i = 0; i < probe.devices.size(); ++i)
-      devices[i] = Napi::String::New(env, probe.devices[i]);
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("devices", devices);
-    object.Set("driverVersion", probe.driver_version);
-    object.Set("error", probe.error.empty() ? env.Null() : Napi::Value(Napi::String::New(env, probe.error)));
-    return object;
+    auto job = std::make_unique<ProbeJob>(env);
+    const Napi::Promise promise = job->promise();
+    // On a thread of its own: no measurement on the CPU is to wait for a driver.
+    Environment::Of(env).devices.Of(kNoDevice).executor.Submit(env, std::move(job));
+    return promise;
   });
 }
 

@@ -8,7 +8,9 @@ namespace pike {
 /// { napiVersion, compiler, instructionSet, cuda: { compiled, runtimeVersion, architectures } }
 Napi::Object BuildInfo(Napi::Env env);
 
-/// cudaProbe(): { devices, driverVersion, error | null }
+/// cudaProbe(): { devices: [{ name, computeCapability }], driverVersion, error | null }
 Napi::Value CudaProbeObject(const Napi::CallbackInfo& info);
+/// cudaProbeAsync(): a promise of the same.
+Napi::Value SubmitCudaProbe(const Napi::CallbackInfo& info);
 
 }  // namespace pike

@@ -1,4 +1,4 @@
-// `new Cancellation()`: by which lib/backends/native.ts cancels a job that it handed it to.
+// `new Cancellation()`: by which lib/backends/native-call.ts cancels a job that it handed it to.
 #pragma once
 
 #include <napi.h>

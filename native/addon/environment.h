@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "addon/buffer_pool.h"
+#include "addon/device_executors.h"
 #include "addon/executor.h"
 #include "cpu/thread_pool.h"
 
@@ -22,6 +23,7 @@ struct SharedResources {
 struct Environment {
   std::shared_ptr<SharedResources> shared = SharedResources::Get();
   Executor executor;
+  DeviceExecutors devices;
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

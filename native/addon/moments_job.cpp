@@ -35,10 +35,12 @@ class MomentsJob final : public PromiseJob {
   Moments moments_;
 };
 
-/// Everything but the rows. False if the numbers do not belong together.
-bool ReadRequest(const Napi::Object& object, MomentsInput* request) {
+}  // namespace
+
+Status ReadMomentsRequest(const Napi::Object& object, MomentsInput* request) {
+  const Status invalid = {StatusCode::kShape, "the request is not valid"};
   std::optional<Layout> layout = ReadLayout(object.Get("dtypes"), object.Get("lengths"));
-  if (!layout) return false;
+  if (!layout) return invalid;
   request->layout = *std::move(layout);
   const auto rows_per_task = object.Get("rowsPerTask").As<Napi::Int32Array>();
   const auto samples = object.Get("samples").As<Napi::Float64Array>();
@@ -46,16 +48,14 @@ bool ReadRequest(const Napi::Object& object, MomentsInput* request) {
   request->samples.assign(samples.Data(), samples.Data() + samples.ElementLength());
   request->inner = object.Get("inner").ToBoolean();
   request->row_scalars = object.Get("rowScalars").ToBoolean();
-  request->threads = object.Get("threads").ToNumber().Int32Value();
+  if (object.Has("threads")) request->threads = object.Get("threads").ToNumber().Int32Value();
   std::uint64_t rows = 0;
   for (const std::int32_t count : request->rows_per_task) {
-    if (count < 0) return false;
+    if (count < 0) return invalid;
     rows += static_cast<std::uint64_t>(count);
   }
-  return rows == request->samples.size();
+  return rows == request->samples.size() ? Status() : invalid;
 }
-
-}  // namespace
 
 Napi::Value SubmitMoments(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -63,12 +63,11 @@ Napi::Value SubmitMoments(const Napi::CallbackInfo& info) {
     const Napi::Object object = info[0].As<Napi::Object>();
     Environment& environment = Environment::Of(env);
     MomentsInput request;
-    if (!ReadRequest(object, &request))
-      return ToObject(env, Status{StatusCode::kShape, "the request is not valid"});
+    Status status = ReadMomentsRequest(object, &request);
+    if (!status.ok()) return ToObject(env, status);
 
     Inputs inputs(environment.shared);
-    Status status =
-        inputs.ReadRows(object.Get("tensors").As<Napi::Array>(), request.layout, request.samples.size());
+    status = inputs.ReadRows(object.Get("tensors").As<Napi::Array>(), request.layout, request.samples.size());
     if (status.ok()) status = inputs.ReadPreconditioner(object.Get("preconditioner"), object.Get("lengths"));
     if (status.ok()) status = inputs.Secure(request.threads);
     if (!status.ok()) return ToObject(env, status);

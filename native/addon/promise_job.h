@@ -1,5 +1,6 @@
 // A job with a promise, which is always fulfilled: with the result, or with a status { code, message } that
-// lib/backends/native.ts turns into a PikeError. (An error made here would not show a line of the user's.)
+// lib/backends/native-call.ts turns into a PikeError. (An error made here would not show a line of the
+// user's.)
 #pragma once
 
 #include <napi.h>

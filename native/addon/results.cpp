@@ -37,4 +37,12 @@ Napi::Object ToObject(Napi::Env env, const Moments& moments) {
   return object;
 }
 
+Napi::Object ToObject(Napi::Env env, const cuda::SolvedWeights& solved) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("outputs", ToArray(env, solved.outputs));
+  object.Set("measured", solved.measured);
+  object.Set("limited", solved.limited);
+  return object;
+}
+
 }  // namespace pike

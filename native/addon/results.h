@@ -3,10 +3,13 @@
 
 #include <napi.h>
 
-#include "cpu/moments.h"
+#include "core/moments.h"
+#include "cuda/engine.h"
 
 namespace pike {
 
 Napi::Object ToObject(Napi::Env env, const Moments& moments);
+/// { outputs, measured, limited }
+Napi::Object ToObject(Napi::Env env, const cuda::SolvedWeights& solved);
 
 }  // namespace pike

@@ -1,4 +1,5 @@
-// Element types of gradients. The numbers are part of the interface to TypeScript (lib/backends/native.ts).
+// Element types of gradients. The numbers are part of the interface to TypeScript
+// (lib/backends/native-call.ts).
 #pragma once
 
 #include <cstdint>

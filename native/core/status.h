@@ -14,6 +14,7 @@ enum class StatusCode {
   kDetached,
   kMemory,
   kCuda,
+  kCudaFatal,
   kAborted,
   kDisposed,
   kInternal
@@ -41,6 +42,8 @@ constexpr const char* CodeName(StatusCode code) {
       return "ERR_MEMORY";
     case StatusCode::kCuda:
       return "ERR_CUDA";
+    case StatusCode::kCudaFatal:
+      return "ERR_CUDA_FATAL";
     case StatusCode::kAborted:
       return "ERR_ABORTED";
     case StatusCode::kDisposed:

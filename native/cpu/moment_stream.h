@@ -10,8 +10,8 @@
 #include "core/cancellation.h"
 #include "core/layout.h"
 #include "core/memory.h"
+#include "core/moments.h"
 #include "core/status.h"
-#include "cpu/moments.h"
 #include "cpu/thread_pool.h"
 
 namespace pike {

@@ -11,6 +11,9 @@
 
 namespace pike::cuda {
 
+/// What `first_invalid` is before an invalid element is met.
+inline constexpr unsigned long long kNoneInvalid = ~0ull;
+
 /// Diagonal D of the metric, per tensor; no tensors for the plain product.
 struct Metric {
   const void* const* tensors;

@@ -214,6 +214,13 @@ Status ColumnPlan::Create(const std::vector<std::int64_t>& lengths, std::int32_t
   return {};
 }
 
+Status ChoosePath(const MomentsShape& shape, Path* path) {
+  Status status = CheckShape(shape);
+  MomentsPlan plan;
+  if (status.ok()) *path = Builder(shape, &plan).ChoosePath();
+  return status;
+}
+
 Status MomentsPlan::Create(const MomentsShape& shape, MomentsPlan* plan) {
   if (Status status = CheckShape(shape); !status.ok()) return status;
   Builder builder(shape, plan);

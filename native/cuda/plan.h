@@ -18,6 +18,8 @@ struct MomentsShape {
   std::vector<std::int64_t> lengths;        ///< Of every tensor.
   std::vector<std::int32_t> rows_per_task;  ///< m_k, zeros among them allowed.
   bool inner = false;                       ///< Form the products of the means.
+
+  bool operator==(const MomentsShape&) const = default;
 };
 
 /// The columns, cut into chunks that do not cross tensors, and the chunks shared out to virtual blocks.
@@ -41,6 +43,9 @@ enum class Path {
   kTiles,      ///< Up to 128 rows of up to 64 tasks: tiled_moments.h.
   kWelford,    ///< More: row by row by welford.h, then, for products, a plan of given means.
 };
+
+/// ERR_SHAPE for what cannot be measured.
+Status ChoosePath(const MomentsShape& shape, Path* path);
 
 struct MomentsPlan {
   Path path = Path::kRegisters;

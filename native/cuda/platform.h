@@ -14,7 +14,7 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
-#include "core/status.h"
+#include "cuda/error.h"
 
 namespace pike::cuda {
 
@@ -110,8 +110,9 @@ Status Launch(void (*kernel)(Arguments), dim3 grid, unsigned threads, std::size_
                              stream);
   }
   if (error == cudaSuccess) return {};
-  return {StatusCode::kCuda, std::string("a kernel could not be launched: ") + cudaGetErrorName(error) +
-                                 ", " + cudaGetErrorString(error)};
+  cudaGetLastError();  // told here, and not to be found by the next one who asks
+  return ErrorStatus(error, cudaGetErrorName(error), cudaGetErrorString(error),
+                     "a kernel could not be launched");
 }
 
 }  // namespace pike::cuda

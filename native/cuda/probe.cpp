@@ -2,12 +2,29 @@
 
 #include <cuda_runtime_api.h>
 
+#if defined(__linux__)
+#include <dlfcn.h>
+#endif
+
 namespace pike {
 namespace {
 
 std::string Describe(const char* call, cudaError_t error) {
   return std::string(call) + ": " + cudaGetErrorName(error) + " (" + std::to_string(static_cast<int>(error)) +
          "), " + cudaGetErrorString(error);
+}
+
+/// What the driver says itself: the runtime calls one that is far too old none at all.
+int AskDriverVersion() {
+  int version = 0;
+#if defined(__linux__)
+  void* const driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (driver == nullptr) return 0;
+  const auto get = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDriverGetVersion"));
+  if (get == nullptr || get(&version) != 0) version = 0;
+  dlclose(driver);
+#endif
+  return version;
 }
 
 }  // namespace
@@ -20,6 +37,7 @@ CudaProbe ProbeCuda() {
     probe.error = Describe("cudaDriverGetVersion", error);
     return probe;
   }
+  if (probe.driver_version == 0) probe.driver_version = AskDriverVersion();
   int count = 0;
   if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
     probe.error = Describe("cudaGetDeviceCount", error);
@@ -31,7 +49,7 @@ CudaProbe ProbeCuda() {
       probe.error = Describe("cudaGetDeviceProperties", error);
       return probe;
     }
-    probe.devices.emplace_back(properties.name);
+    probe.devices.push_back({properties.name, properties.major, properties.minor});
   }
   return probe;
 }

@@ -7,10 +7,16 @@
 
 namespace pike {
 
+struct CudaDevice {
+  std::string name;
+  int major = 0;  ///< Compute capability.
+  int minor = 0;
+};
+
 struct CudaProbe {
-  std::vector<std::string> devices;  ///< Their names.
-  int driver_version = 0;            ///< As 13000 for 13.0; 0 where no driver is installed.
-  std::string error;                 ///< Name, number and text of the CUDA error, if one stood in the way.
+  std::vector<CudaDevice> devices;
+  int driver_version = 0;  ///< As 13000 for 13.0; 0 where no driver is installed.
+  std::string error;       ///< Name, number and text of the CUDA error, if one stood in the way.
 };
 
 /// Whether the addon was built with CUDA, and with which version of the runtime (as 13000 for 13.0), else 0.

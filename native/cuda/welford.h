@@ -68,6 +68,8 @@ __global__ void __launch_bounds__(kThreads, 2) AccumulateMoments(WelfordArgument
   const int thread = threadIdx.x;
   const int lane = thread % 32;
   const bool first = a.factor == 0;
+  // CheckMetric has run before. With what it found nothing may change, so nothing does.
+  if (a.metric.tensors != nullptr && a.metric.first_invalid.Load(0) != kNoneInvalid) return;
 
   for (int block = blockIdx.x; block < a.tail.virtual_blocks; block += gridDim.x) {
     WelfordSums sums = {{0.0f, 0.0f}};

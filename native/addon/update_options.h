@@ -1,4 +1,4 @@
-// The options of native/math as the tests' addons get them from TypeScript (update-options.ts).
+// The options of native/math as lib/backends/weight-update.ts writes them: numbers all, true as 1.
 #pragma once
 
 #include <napi.h>
