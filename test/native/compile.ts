@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -44,7 +44,12 @@ export async function compileTestAddon({ name, sources, flags = [] }: AddonSourc
     const all = [...compilerFlags(), ...first, ...INCLUDES, ...flags, ...language];
     const object = join(folder, 'objects', `${basename(source)}-${hash([compiler, all, source])}.o`);
     objects.push(object);
-    if (!isFresh(object)) stale.push(() => compile(compiler, all, join(root, source), object));
+    if (!isFresh(object))
+      stale.push(() =>
+        exclusively(object, async () => {
+          if (!isFresh(object)) await compile(compiler, all, join(root, source), object);
+        }),
+      );
   }
   // Two at a time: that is what small machines have.
   const work = async () => {
@@ -55,8 +60,7 @@ export async function compileTestAddon({ name, sources, flags = [] }: AddonSourc
   const file = join(folder, `${name}-${hash(objects)}.node`);
   const made = existsSync(file) ? statSync(file).mtimeMs : 0;
   if (objects.some((object) => statSync(object).mtimeMs > made)) {
-    const undefinedSymbols = platform() === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
-    await replace(file, (out) => run(compiler, ['-shared', ...undefinedSymbols, ...objects, '-o', out]));
+    await replace(file, (out) => run(compiler, ['-shared', ...linkerFlags(), ...objects, '-o', out]));
   }
   return file;
 }
@@ -72,6 +76,41 @@ async function replace(file: string, make: (out: string) => Promise<void>): Prom
   const temporary = `${file}.${process.pid}`;
   await make(temporary);
   renameSync(temporary, file);
+}
+
+/** Lets only one process at a time do this for a file: test files that need the same objects start together. */
+async function exclusively(file: string, work: () => Promise<void>): Promise<void> {
+  const lock = `${file}.lock`;
+  while (!take(lock)) await new Promise((resolve) => setTimeout(resolve, 50));
+  try {
+    await work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+/** Whether the lock is ours now. One whose process has ended without giving it back is taken away. */
+function take(lock: string): boolean {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (!isHeld(lock)) rmSync(lock, { force: true });
+    return false;
+  }
+}
+
+function isHeld(lock: string): boolean {
+  const longest = 10 * 60_000; // milliseconds that nothing here takes to compile
+  try {
+    if (Date.now() - statSync(lock).mtimeMs > longest) return false;
+    const holder = Number(readFileSync(lock, 'utf8'));
+    // Empty: about to be written. Signal 0 only asks whether there is such a process.
+    return holder === 0 || process.kill(holder, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function compile(compiler: string, flags: readonly string[], source: string, object: string) {
@@ -97,6 +136,12 @@ function compilerFlags(): string[] {
     '-ffp-contract=off',
     ...(hasFusedMultiplyAdd() ? ['-mfma'] : []),
   ];
+}
+
+function linkerFlags(): string[] {
+  if (platform() === 'darwin') return ['-undefined', 'dynamic_lookup'];
+  // Node 20 unmaps an addon when the last worker that uses it ends, while threads may still be leaving it.
+  return ['-pthread', '-Wl,-z,nodelete'];
 }
 
 /** Without the instruction, the C library computes the same bits slowly. */

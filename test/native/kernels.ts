@@ -65,6 +65,7 @@ interface KernelsAddon {
 const SOURCES = [
   'test/native/kernels_addon.cpp',
   'native/cuda/plan.cpp',
+  'native/cuda/check_metric.cu',
   'native/cuda/launch.cu',
   'native/cuda/finish.cu',
   ...DEVICE_DTYPES.map((dtype) => `native/cuda/kernels_${dtype}.cu`),

@@ -10,13 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "addon/update_options.h"
+#include "cuda/check_metric.h"
 #include "cuda/launch.h"
 #include "cuda/plan.h"
 #include "emulator/configuration.h"
 #include "emulator/defect.h"
 #include "emulator/global_memory.h"
 #include "emulator/machine.h"
-#include "update_options.h"
 
 namespace {
 
@@ -328,17 +329,21 @@ Napi::Value Stream(const Napi::CallbackInfo& info) {
     double before = 0;
     for (int i = 0; i < shape.rows_per_task[static_cast<std::size_t>(k)]; ++i, ++row) {
       const double after = before + samples[row];
-      const WelfordArguments arguments = {
-          {columns.chunks.data(), static_cast<std::int32_t>(columns.chunks.size()), columns.chunks_per_block},
-          rows.addresses.data() + row * tensors,
-          means[static_cast<std::size_t>(shape.inner ? k : 0)]->data(),
-          layout.begins.data(),
-          metric.Get(),
-          tail.tail,
-          {state.data() + k},
-          {state.data() + tasks + k},
-          static_cast<float>(samples[row] / after),
-          samples[row] * before / after};
+      const Columns shared_out = {columns.chunks.data(), static_cast<std::int32_t>(columns.chunks.size()),
+                                  columns.chunks_per_block};
+      if (metric.Get().tensors != nullptr) {
+        Require(env, LaunchCheckMetric({shared_out, columns.virtual_blocks, metric.Get()}, blocks, nullptr));
+      }
+      const WelfordArguments arguments = {shared_out,
+                                          rows.addresses.data() + row * tensors,
+                                          means[static_cast<std::size_t>(shape.inner ? k : 0)]->data(),
+                                          layout.begins.data(),
+                                          metric.Get(),
+                                          tail.tail,
+                                          {state.data() + k},
+                                          {state.data() + tasks + k},
+                                          static_cast<float>(samples[row] / after),
+                                          samples[row] * before / after};
       Require(env, LaunchWelford(shape.dtype, arguments, blocks, nullptr));
       before = after;
       if (i == 0) measured.push_back(k);

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include "addon/update_options.h"
 #include "math/update.h"
-#include "update_options.h"
 
 namespace {
 

@@ -2,27 +2,29 @@
  * Problems for native/math, in a launch or by itself, and how its result is held against that of the TypeScript it
  * repeats.
  */
+import type { SolvedRule } from '../../lib/backends/backend.js';
+import type { NativeWeightUpdate } from '../../lib/backends/load-addon.js';
+import {
+  decodeSolvedWeights,
+  encodeWeightUpdate,
+  type NativeSolvedWeights,
+  SOLVED_RULES,
+} from '../../lib/backends/weight-update.js';
 import { LossAverage } from '../../lib/mixer/measurement.js';
 import { type ResolvedOptions, resolveOptions } from '../../lib/mixer/options.js';
+import { describeUpdate } from '../../lib/mixer/solving.js';
 import type { ComputedUpdate, UpdateInput } from '../../lib/mixer/update.js';
-import { decodeLogWeights, encodeLogWeights, initialLogWeights } from '../../lib/rules/rule.js';
+import { encodeLogWeights, initialLogWeights } from '../../lib/rules/rule.js';
 import { logAtLeast, normalize, weightsOf } from '../../lib/rules/simplex.js';
 import { type Average, initSmoothing } from '../../lib/statistics/smoothing.js';
 import type { Moments } from '../../lib/statistics/statistics.js';
 
-/** In the order of `Rule` in native/math/layout.h. */
-export const RULES = ['pike', 'mirror', 'conceptual', 'balanced'] as const;
-/** Parts of a state, as there. */
-const STATE_PARTS = 10;
+export const RULES = SOLVED_RULES;
 
 export const pick = <T>(random: () => number, values: readonly T[]): T =>
   values[Math.floor(random() * values.length)];
 
-export function randomOptions(
-  random: () => number,
-  rule: (typeof RULES)[number],
-  K: number,
-): ResolvedOptions {
+export function randomOptions(random: () => number, rule: SolvedRule, K: number): ResolvedOptions {
   if (K === 1) return { ...randomOptions(random, rule, 2), tasks: ['task0'], initialWeights: [1] };
   const minWeight = pick(random, [0, 0, 0.5 / K, 0.9 / K, 1 / K, 1e-6]);
   const weights = Array.from({ length: K }, () => (random() < 0.05 ? 0 : random()));
@@ -87,21 +89,6 @@ export function randomLosses(random: () => number, K: number): LossAverage {
   return losses;
 }
 
-/** The parts of a state in the order of native/math/layout.h. */
-function stateBlock({
-  rule,
-  smoothing,
-  lossWeights,
-}: Pick<UpdateInput, 'rule' | 'smoothing' | 'lossWeights'>) {
-  const parts = (a: Average) => [a.numerator, a.denominator, a.estimate, a.known.map(Number)];
-  return [
-    Array.from(decodeLogWeights(rule.logWeights, lossWeights.length)),
-    Array.from(lossWeights),
-    ...parts(smoothing.normSquared),
-    ...parts(smoothing.variance),
-  ];
-}
-
 /** A state to begin with: the initial weights, or any. */
 export function randomInput(random: () => number, options: ResolvedOptions): UpdateInput {
   const K = options.tasks.length;
@@ -120,39 +107,12 @@ export function randomInput(random: () => number, options: ResolvedOptions): Upd
 }
 
 /** What native code is told of an update, but for the moments. */
-export function nativeInput(
-  input: UpdateInput,
-  losses: LossAverage,
-): { options: Record<string, number>; inputs: Float64Array } {
-  const { options } = input;
-  const means = losses.means() ?? new Float64Array(options.tasks.length).fill(Number.NaN);
-  return {
-    options: {
-      ...(options as unknown as Record<string, number>),
-      rule: RULES.indexOf(options.rule.name as never),
-      relative: Number(options.scale === 'relative'),
-      clipNorms: Number(options.clipNorms),
-      lossScaleMean: Number(options.lossScale === 'mean'),
-      alpha: options.alpha ?? Number.NaN,
-      learningRate: options.learningRate!,
-      smoothness: options.smoothness!,
-    },
-    inputs: Float64Array.from(
-      [
-        ...stateBlock(input),
-        Array.from(initialLogWeights(options)),
-        Array.from(means),
-        Array.from(means, (_, k) => Number(losses.isBroken(k))),
-      ].flat(),
-    ),
-  };
+export function nativeInput(input: UpdateInput, losses: LossAverage): NativeWeightUpdate {
+  const rule = input.options.rule.name as SolvedRule;
+  return encodeWeightUpdate(describeUpdate(rule, input, losses, undefined));
 }
 
-export interface NativeOutput {
-  readonly outputs: Float64Array;
-  readonly measured: boolean;
-  readonly limited: boolean;
-}
+export type NativeOutput = NativeSolvedWeights;
 
 /** Largest |a − b|; Infinity where one is NaN and the other is not. Nothing that makes a test slow. */
 export function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -165,40 +125,46 @@ export function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return largest;
 }
 
+const averageParts = ({ numerator, denominator, estimate, known }: Average) => [
+  numerator,
+  denominator,
+  estimate,
+  known.map(Number),
+];
+
 /** Names what differs, and the largest difference of the weights. */
-export function compareUpdate(input: UpdateInput, expected: ComputedUpdate, actual: NativeOutput) {
+export function compareUpdate(input: UpdateInput, expected: ComputedUpdate, native: NativeOutput) {
   const { options } = input;
-  const { report } = expected;
-  const K = options.tasks.length;
-  const parts = Array.from({ length: actual.outputs.length / K }, (_, p) =>
-    actual.outputs.subarray(p * K, (p + 1) * K),
-  );
-  const [logWeights, lossWeights, ...averages] = parts.slice(0, STATE_PARTS);
-  const results = parts.slice(STATE_PARTS);
-  const flags = (names: readonly string[]) => options.tasks.map((task) => Number(names.includes(task)));
+  const { report, smoothing } = expected;
+  const { tasks } = options;
+  const actual = decodeSolvedWeights(native, tasks.length);
+  const flags = (names: readonly string[]) => tasks.map((task) => Number(names.includes(task)));
+  const indices = (list: readonly number[]) => tasks.map((_, k) => Number(list.includes(k)));
   const floored = flags(report.floored);
   const logFloor = options.minWeight > 0 ? logAtLeast(options.minWeight) : -Infinity;
   // At the very floor rounding decides.
-  const flooredHere = results[6].map((flag, k) =>
-    Math.abs(logWeights[k] - logFloor) < 1e-11 ? floored[k] : flag,
+  const flooredHere = indices(actual.floored).map((flag, k) =>
+    Math.abs(actual.logWeights[k] - logFloor) < 1e-11 ? floored[k] : flag,
   );
   // What is the same arithmetic in the same order is the same to the last bit.
   const exact: [string, ArrayLike<number>, ArrayLike<number>][] = [
-    ['measured', [Number(actual.measured)], [Number(report.missed.length < options.tasks.length)]],
-    ['norm', results[0], report.statistics.normSquared],
-    ['variance', results[1], report.statistics.variance],
-    ['smoothed norm', results[2], report.smoothed.normSquared],
-    ['smoothed variance', results[3], report.smoothed.variance],
-    ['missed', results[4], flags(report.missed.map((miss) => miss.task))],
-    ['clipped', results[5], flags(report.clipped)],
+    ['measured', [Number(actual.measured)], [Number(report.missed.length < tasks.length)]],
+    ['norm', actual.raw.normSquared, report.statistics.normSquared],
+    ['variance', actual.raw.variance, report.statistics.variance],
+    ['smoothed norm', actual.smoothed.normSquared, report.smoothed.normSquared],
+    ['smoothed variance', actual.smoothed.variance, report.smoothed.variance],
+    ['missed', actual.missed.map(Number), flags(report.missed.map((miss) => miss.task))],
+    ['clipped', indices(actual.clipped), flags(report.clipped)],
     ['floored', flooredHere, floored],
-    ...stateBlock(expected)
-      .slice(2)
-      .map((part, p): [string, ArrayLike<number>, ArrayLike<number>] => ['average', averages[p], part]),
   ];
+  for (const name of ['normSquared', 'variance'] as const) {
+    const wanted = averageParts(smoothing[name]);
+    for (const [p, part] of averageParts(actual[name]).entries())
+      exact.push([`average of ${name}`, part, wanted[p]]);
+  }
   if (options.maxLogStep > 1e-6) exact.push(['limited', [Number(actual.limited)], [Number(report.limited)]]);
   const wrong = exact.filter(([, a, b]) => difference(a, b) > 0).map(([name]) => name);
-  const relative = lossWeights.map((y, k) => (y - expected.lossWeights[k]) / Math.max(1, y));
+  const relative = actual.lossWeights.map((y, k) => (y - expected.lossWeights[k]) / Math.max(1, y));
   if (!relative.every((d) => Math.abs(d) < 1e-12)) wrong.push('loss weights');
-  return { wrong, weights: difference(weightsOf(logWeights), report.weights) };
+  return { wrong, weights: difference(weightsOf(actual.logWeights), report.weights) };
 }

@@ -5,8 +5,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <functional>
 #include <string>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "core/half.h"
 #include "core/status.h"
@@ -64,6 +68,24 @@ constexpr std::uint32_t MaskOf(std::uint32_t mask = 0xffffffffu) { return mask; 
 /// What CUDA refuses to launch on some GPU that the builds compile for: one of 7.5 gives a block 64 KiB of
 /// shared memory.
 pike::Status CheckLaunch(dim3 grid, unsigned threads, std::size_t shared, std::size_t parameter_bytes);
+
+/// Puts a launch at the end of a stream. `words`: what the kernel is given, as far as it may be addresses.
+/// Null in builds without runtime.cpp, which have no streams.
+inline pike::Status (*give_kernel)(void* stream, std::function<void()> run,
+                                   std::vector<std::uint64_t> words) = nullptr;
+
+/// Appends the whole words of an argument, without what is by chance between its members.
+template <typename T>
+void AppendWords(T argument, std::vector<std::uint64_t>* words) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+  __builtin_clear_padding(&argument);
+#endif
+#endif
+  const std::size_t before = words->size();
+  words->resize(before + sizeof argument / sizeof(std::uint64_t));
+  std::memcpy(words->data() + before, &argument, (words->size() - before) * sizeof(std::uint64_t));
+}
 
 }  // namespace emulator
 
@@ -125,19 +147,28 @@ inline float HalfToFloat(std::uint16_t bits) { return FromFloat16(bits); }
 
 using Stream = void*;
 
-/// Runs the kernel to its end. Throws an emulator::Defect if it is at fault.
+/// Without a stream runs the kernel to its end, and throws an emulator::Defect if it is at fault.
 template <typename... Parameters, typename... Arguments>
-Status Launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, std::size_t shared,
-              Stream /*stream*/, Arguments... arguments) {
+Status Launch(void (*kernel)(Parameters...), dim3 grid, unsigned threads, std::size_t shared, Stream stream,
+              Arguments... arguments) {
   static_assert((std::is_trivially_copyable_v<Parameters> && ...),
                 "what kernels are given is copied as bytes");
   Status status = emulator::CheckLaunch(grid, threads, shared, (std::size_t{0} + ... + sizeof(Parameters)));
   if (!status.ok()) return status;
-  auto call = [&] { kernel(arguments...); };
-  emulator::RunGrid(
-      grid, threads, static_cast<unsigned>(shared),
-      [](void* pointer) { (*static_cast<decltype(call)*>(pointer))(); }, &call);
-  return {};
+  const auto run = [=] {
+    auto call = [&] { kernel(arguments...); };
+    emulator::RunGrid(
+        grid, threads, static_cast<unsigned>(shared),
+        [](void* pointer) { (*static_cast<decltype(call)*>(pointer))(); }, &call);
+  };
+  if (stream == nullptr) {
+    run();
+    return {};
+  }
+  if (emulator::give_kernel == nullptr) return {StatusCode::kInternal, "this emulator has no streams"};
+  std::vector<std::uint64_t> words;
+  (emulator::AppendWords<Parameters>(arguments, &words), ...);
+  return emulator::give_kernel(stream, run, std::move(words));
 }
 
 }  // namespace pike::cuda

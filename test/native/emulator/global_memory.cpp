@@ -88,6 +88,10 @@ Region& FindRegion(std::uintptr_t address, std::size_t size, std::size_t alignme
   if (read_only != nullptr) {
     Fail(Kind::kGlobalReadOnly, thread + " writes " + Describe(address, *read_only));
   }
+  if (describe_unregistered != nullptr) {
+    Fail(Kind::kGlobalOutOfBounds,
+         Format("%s %s %zu bytes at %s", thread.c_str(), does, size, describe_unregistered(address).c_str()));
+  }
   Fail(Kind::kGlobalOutOfBounds,
        nearest == nullptr ? Format("%s %s global memory, but none is registered", thread.c_str(), does)
                           : Format("%s %s %zu bytes at %s", thread.c_str(), does, size,

@@ -45,6 +45,9 @@ class Registration {
 inline constexpr std::size_t kRecentRegions = 64;
 inline Region* recent_regions[kRecentRegions] = {};
 
+/// What there is at an address that is in no region, if anybody knows: then reports say so.
+inline std::string (*describe_unregistered)(std::uintptr_t address) = nullptr;
+
 /// Finds the region of an access that is not in recent_regions, or fails.
 Region& FindRegion(std::uintptr_t address, std::size_t size, std::size_t alignment, bool write);
 
