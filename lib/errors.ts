@@ -23,6 +23,8 @@ export type ErrorCode =
   | 'ERR_MEMORY'
   /** CUDA refused a call; the message holds its reason. */
   | 'ERR_CUDA'
+  /** A GPU has failed for good as far as this process is concerned: only a new process can use it again. */
+  | 'ERR_CUDA_FATAL'
   /** A saved state is of another version or shape, or damaged. */
   | 'ERR_STATE'
   /** The caller's AbortSignal fired with a reason that is not an Error. */

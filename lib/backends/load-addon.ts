@@ -4,11 +4,11 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { TensorMemory } from '../gradients/gradient.js';
+import type { TensorMemory } from '../gradients/host-gradient.js';
 import type { Moments } from '../statistics/statistics.js';
 
 /** Says which interface below an addon has; `kApiVersion` in native/addon/addon.cpp. */
-const API_VERSION = 1;
+const API_VERSION = 2;
 
 /** What went wrong on the native side; `code` is one of errors.ts. */
 export interface NativeStatus {
@@ -66,6 +66,107 @@ export interface NativeStreamOptions extends NativeLayout {
   readonly threads: number;
 }
 
+/** Rows of a measurement for a GPU, or a preconditioner: addresses in its memory, or memory of the host to copy. */
+export interface NativeDeviceRows {
+  /** The addresses of all tensors, row after row; 0 for an empty one. Null for rows of the host. */
+  readonly pointers: BigUint64Array | null;
+  /** The tensors of all rows of the host, row after row; null for rows of the device. */
+  readonly tensors: readonly TensorMemory[] | null;
+}
+
+export interface NativeDevicePreconditioner extends NativeDeviceRows {
+  readonly dtypes: Uint8Array;
+}
+
+/** What a GPU waits for before it reads, and what must stay alive until it has. */
+export interface NativeDeviceSource {
+  /** Handles of cudaStream_t, each once; 0 is the legacy default stream. Empty for rows of the host. */
+  readonly streams: BigUint64Array;
+  /** Held until the work is done. */
+  readonly owners: readonly unknown[];
+}
+
+/** Options of `UpdateOptions` in native/math/layout.h: numbers all, true as 1. */
+export type NativeUpdateOptions = Readonly<Record<string, number>>;
+
+/** The next weights, to be solved for in the launch that measures: the blocks of native/math/layout.h. */
+export interface NativeWeightUpdate {
+  readonly options: NativeUpdateOptions;
+  /** kInputParts of K numbers each. */
+  readonly inputs: Float64Array;
+}
+
+export interface NativeDeviceMomentsRequest extends NativeLayout, NativeDeviceRows, NativeDeviceSource {
+  readonly device: number;
+  /** m_k, length K. */
+  readonly rowsPerTask: Int32Array;
+  /** s_ki, task by task. */
+  readonly samples: Float64Array;
+  readonly preconditioner: NativeDevicePreconditioner | null;
+  readonly inner: boolean;
+  readonly rowScalars: boolean;
+  readonly update: NativeWeightUpdate | null;
+}
+
+export interface NativeDeviceMoments {
+  readonly moments: Moments;
+  /** Null when no update was asked for. */
+  readonly solved: {
+    /** kOutputParts of K numbers each. */
+    readonly outputs: Float64Array;
+    readonly measured: boolean;
+    readonly limited: boolean;
+  } | null;
+  /** Time on the device, from the first copy of arguments to the last of results. */
+  readonly milliseconds: number;
+  /** Whether all of it was one graph, as from the second time on for a shape. */
+  readonly graph: boolean;
+}
+
+export interface NativeDeviceStreamOptions extends NativeLayout {
+  readonly device: number;
+  readonly tasks: number;
+  readonly inner: boolean;
+}
+
+export interface NativeDeviceMomentStream {
+  add(
+    task: number,
+    rows: NativeDeviceRows & NativeDeviceSource,
+    samples: number,
+    preconditioner: NativeDevicePreconditioner | null,
+    cancellation: NativeCancellation | null,
+  ): NativeResult<undefined>;
+  moments(cancellation: NativeCancellation | null): NativeResult<Moments>;
+  dispose(): void;
+}
+
+/** Of tests and benchmarks: memory of a device, for processes without a training stack. Every call waits. */
+export interface NativeDeviceTools {
+  /** An address. */
+  allocate(device: number, bytes: number): bigint | NativeStatus;
+  free(device: number, address: bigint): undefined | NativeStatus;
+  /** Copies to `to` from `from`, either an address of the device or an array. The time it took, in milliseconds. */
+  copy(
+    device: number,
+    to: bigint | NodeJS.TypedArray,
+    from: bigint | NodeJS.TypedArray,
+    bytes: number,
+  ): number | NativeStatus;
+}
+
+export interface NativeCudaDevice {
+  readonly name: string;
+  /** As '9.0'. */
+  readonly computeCapability: string;
+}
+
+export interface NativeCudaProbe {
+  readonly devices: readonly NativeCudaDevice[];
+  readonly driverVersion: number;
+  readonly error: string | null;
+}
+
 /** The exports of the addon (native/addon/addon.cpp). */
 export interface NativeAddon {
   readonly apiVersion: number;
@@ -82,11 +183,17 @@ export interface NativeAddon {
     };
   };
   /** Asks the CUDA driver, which on a machine with one may take a good part of a second the first time. */
-  cudaProbe():
-    | { readonly devices: readonly string[]; readonly driverVersion: number; readonly error: string | null }
-    | NativeStatus;
+  cudaProbe(): NativeCudaProbe | NativeStatus;
+  /** The same off the event loop. */
+  cudaProbeAsync(): NativeResult<NativeCudaProbe>;
   moments(request: NativeMomentsRequest, cancellation: NativeCancellation | null): NativeResult<Moments>;
   readonly MomentStream: new (options: NativeStreamOptions) => NativeMomentStream;
+  deviceMoments(
+    request: NativeDeviceMomentsRequest,
+    cancellation: NativeCancellation | null,
+  ): NativeResult<NativeDeviceMoments>;
+  readonly DeviceMomentStream: new (options: NativeDeviceStreamOptions) => NativeDeviceMomentStream;
+  readonly deviceTools: NativeDeviceTools;
   readonly Cancellation: new () => NativeCancellation;
 }
 

@@ -3,14 +3,8 @@
  * measurement goes through.
  */
 import { PikeError } from '../errors.js';
-import {
-  assertSameLayout,
-  assertSameLengths,
-  type Gradient,
-  type GradientLayout,
-  type GradientView,
-  viewGradient,
-} from '../gradients/gradient.js';
+import { type Gradient, type GradientView, viewGradient } from '../gradients/gradient.js';
+import { assertSameLayout, assertSameLengths, assertSamePlace } from '../gradients/layout.js';
 import { estimate } from '../statistics/estimators.js';
 import type { Statistics } from '../statistics/statistics.js';
 import {
@@ -30,9 +24,9 @@ export interface StatisticsOptions {
   inner?: boolean;
   /** Jackknife standard errors (default false); they need m_k >= 3 micro-batches of equal size. */
   standardErrors?: boolean;
-  /** Diagonal D of the metric, same tensor lengths, finite and >= 0: products become sum_i a_i D_i b_i. */
+  /** Diagonal D of the metric, same tensor lengths and memory, finite and >= 0: products become sum_i a_i D_i b_i. */
   preconditioner?: Gradient;
-  /** Where to compute (default 'auto'). */
+  /** Where to compute (default 'auto': where the gradients lie). */
   backend?: BackendChoice;
   /** Threads of the CPU backend (default: the machine's, at most 8). */
   threads?: number;
@@ -49,7 +43,7 @@ let fallbackTold = false;
  * @returns the estimates
  * @throws PikeError `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DETACHED` for rows that do not fit together,
  *   `ERR_TOO_FEW_MICROBATCHES`, `ERR_NON_FINITE` when a gradient is not finite, `ERR_INVALID_OPTION`,
- *   `ERR_NO_BACKEND`, `ERR_MEMORY`; or the signal's reason
+ *   `ERR_NO_BACKEND`, `ERR_MEMORY`, `ERR_CUDA`, `ERR_CUDA_FATAL`; or the signal's reason
  */
 export async function statistics(
   rows: readonly (readonly Gradient[])[],
@@ -71,11 +65,14 @@ export async function statistics(
   if (short >= 0) throw tooFewMicroBatches(`Task ${short} has ${checked.rows[short].length}`);
   const inner = requireBoolean('inner', options.inner ?? false);
   const standardErrors = requireBoolean('standardErrors', options.standardErrors ?? false);
-  const { backend, fallback } = selectBackend(options.backend ?? 'auto', { threads: options.threads });
+  const { source, fallback } = selectBackend(options.backend ?? 'auto', { threads: options.threads });
+  const [[first]] = checked.rows;
+  source.assertTakes(first, checked.preconditioner, 'rows[0][0]');
   if (fallback && !fallbackTold) {
     fallbackTold = true;
     process.emitWarning(fallback, { type: 'PikeMixerWarning', code: 'WARN_BACKEND_FALLBACK' });
   }
+  const backend = await source.open(first);
   const moments = await backend.moments({
     ...checked,
     inner,
@@ -110,8 +107,8 @@ export function checkRows(rows: unknown, samples: unknown, preconditioner: unkno
       'ERR_SHAPE',
       `samples must be ${rows.length} lists of sizes, shaped like rows, but is ${show(samples)}.`,
     );
-  let layout: GradientLayout | undefined;
-  let layoutName = '';
+  let first: GradientView | undefined;
+  let firstName = '';
   const views = rows.map((task: unknown[], k) => {
     if (task.length !== samples[k].length)
       throw new PikeError(
@@ -121,30 +118,33 @@ export function checkRows(rows: unknown, samples: unknown, preconditioner: unkno
     return Array.from(task, (gradient, i) => {
       const name = `rows[${k}][${i}]`;
       const view = viewGradient(gradient, name);
-      if (layout) assertSameLayout(view, layout, name, layoutName);
-      else [layout, layoutName] = [view, name];
+      if (first) {
+        assertSamePlace(view, first, name, firstName);
+        assertSameLayout(view, first, name, firstName);
+      } else [first, firstName] = [view, name];
       return view;
     });
   });
-  if (!layout) throw tooFewMicroBatches('No task has any');
+  if (!first) throw tooFewMicroBatches('No task has any');
   const sizes = samples.map((task: unknown[], k) =>
     Array.from(task, (s, i) => requirePositiveInteger(`samples[${k}][${i}]`, s)),
   );
   return {
     rows: views,
     samples: sizes,
-    preconditioner: checkPreconditioner(preconditioner, layout, layoutName),
+    preconditioner: checkPreconditioner(preconditioner, first, firstName),
   };
 }
 
 export function checkPreconditioner(
   preconditioner: unknown,
-  layout: GradientLayout,
-  layoutName: string,
+  row: GradientView,
+  rowName: string,
 ): GradientView | null {
   if (preconditioner == null) return null;
   const view = viewGradient(preconditioner, 'preconditioner');
-  assertSameLengths(view, layout, 'preconditioner', layoutName);
+  assertSamePlace(view, row, 'preconditioner', rowName);
+  assertSameLengths(view, row, 'preconditioner', rowName);
   return view;
 }
 

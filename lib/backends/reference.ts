@@ -5,11 +5,14 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PikeError } from '../errors.js';
-import { assertReadable, type Dtype, type GradientView, type TensorMemory } from '../gradients/gradient.js';
+import type { GradientView } from '../gradients/gradient.js';
 import { bfloat16ToNumber, float16ToNumber } from '../gradients/half.js';
+import { assertReadable, type HostView, type TensorMemory } from '../gradients/host-gradient.js';
+import type { Dtype } from '../gradients/layout.js';
 import type { Moments } from '../statistics/statistics.js';
 import { throwIfAborted } from '../validate.js';
 import type { Backend, MomentStream, MomentStreamRequest, MomentsRequest } from './backend.js';
+import { hostView } from './memory.js';
 
 /** Elements read between two looks at the clock: about a tenth of a millisecond. */
 const SLICE_ELEMENTS = 16384;
@@ -26,7 +29,9 @@ export function createReferenceBackend(reason = 'asked for by name'): Backend {
 }
 
 async function referenceMoments(request: MomentsRequest): Promise<Moments> {
-  const { rows, samples, inner, rowScalars, preconditioner, signal } = request;
+  const { samples, inner, rowScalars, signal } = request;
+  const rows = request.rows.map((task) => task.map((row) => readable(row, 'gradient')));
+  const preconditioner = request.preconditioner && readable(request.preconditioner, 'preconditioner');
   const K = rows.length;
   const m = Int32Array.from(rows, (task) => task.length);
   const n = Float64Array.from(samples, (sizes) => sizes.reduce((sum, s) => sum + s, 0));
@@ -96,13 +101,15 @@ class ReferenceStream implements MomentStream {
 
   async add(
     task: number,
-    gradient: GradientView,
+    row: GradientView,
     samples: number,
-    preconditioner: GradientView | null,
+    metricRow: GradientView | null,
     signal?: AbortSignal,
   ): Promise<void> {
     throwIfAborted(signal);
+    const gradient = readable(row, 'gradient');
     for (const memory of gradient.tensors) assertReadable(memory, 'gradient');
+    const preconditioner = metricRow && readable(metricRow, 'preconditioner');
     if (preconditioner)
       await overColumns(preconditioner, 1, signal, (tensor, begin, end) => {
         decodeMetric(preconditioner, tensor, begin, end);
@@ -196,8 +203,12 @@ async function overColumns(
     }
 }
 
+function readable(view: GradientView, name: string): HostView {
+  return hostView(view, name, 'reference');
+}
+
 /** Elements `begin`…`end` of one tensor of a gradient, in float64. */
-function decode(view: GradientView, tensor: number, begin: number, end: number): Float64Array {
+function decode(view: HostView, tensor: number, begin: number, end: number): Float64Array {
   const memory: TensorMemory = view.tensors[tensor];
   if (memory.length !== view.lengths[tensor])
     throw new PikeError('ERR_DETACHED', 'The memory of a gradient was taken away while it was being read.');
@@ -208,7 +219,7 @@ function decode(view: GradientView, tensor: number, begin: number, end: number):
   return Float64Array.from(slice);
 }
 
-function decodeMetric(view: GradientView, tensor: number, begin: number, end: number): Float64Array {
+function decodeMetric(view: HostView, tensor: number, begin: number, end: number): Float64Array {
   const metric = decode(view, tensor, begin, end);
   for (let c = 0; c < metric.length; c++)
     if (!(metric[c] >= 0 && metric[c] < Infinity))

@@ -4,7 +4,14 @@
  */
 import type { Backend, MomentStream } from '../backends/backend.js';
 import { PikeError } from '../errors.js';
-import { assertSameLayout, type GradientLayout, type GradientView } from '../gradients/gradient.js';
+import type { GradientView } from '../gradients/gradient.js';
+import {
+  assertSameLayout,
+  assertSamePlace,
+  type GradientLayout,
+  type Place,
+  placeOf,
+} from '../gradients/layout.js';
 import type { Moments } from '../statistics/statistics.js';
 import { show } from '../validate.js';
 
@@ -17,12 +24,13 @@ export interface Observation {
 }
 
 export class Measurement {
-  readonly #backend: Backend;
+  readonly #open: (place: Place) => Promise<Backend>;
   readonly #tasks: readonly string[];
   readonly #inner: boolean;
   readonly losses: LossAverage;
   #stream: MomentStream | null = null;
   #layout: GradientLayout | null = null;
+  #place: Place | null = null;
   #preconditioned = false;
   #current = -1;
   readonly #seen = new Set<number>();
@@ -30,36 +38,45 @@ export class Measurement {
   /** Time spent on it so far. */
   milliseconds = 0;
 
-  /** @param begun step of the mixer at which it began */
+  /**
+   * @param open gives the backend for the memory that the first gradient lies in
+   * @param begun step of the mixer at which it began
+   */
   constructor(
-    backend: Backend,
+    open: (place: Place) => Promise<Backend>,
     tasks: readonly string[],
     inner: boolean,
     readonly begun: number,
   ) {
-    this.#backend = backend;
+    this.#open = open;
     this.#tasks = tasks;
     this.#inner = inner;
     this.losses = new LossAverage(tasks.length);
+  }
+
+  /** The memory that its gradients lie in; null while there are none. */
+  get place(): Place | null {
+    return this.#place;
   }
 
   /** A rejected call leaves the measurement as it was. */
   async add(observation: Observation, signal: AbortSignal | undefined): Promise<void> {
     const { task, gradient, samples, loss, preconditioner } = observation;
     this.#check(observation);
-    this.#stream ??= this.#backend.stream({
-      tasks: this.#tasks.length,
-      layout: gradient,
-      inner: this.#inner,
-    });
+    const { dtypes, lengths, length } = gradient;
+    const layout = { dtypes, lengths, length };
+    if (!this.#stream) {
+      const backend = await this.#open(gradient);
+      this.#stream = backend.stream({ tasks: this.#tasks.length, layout, inner: this.#inner });
+    }
     try {
       await this.#stream.add(task, gradient, samples, preconditioner, signal);
     } catch (error) {
       if (this.observations === 0) this.dispose();
       throw error;
     }
-    const { dtypes, lengths, length } = gradient;
-    this.#layout ??= { dtypes, lengths, length };
+    this.#layout ??= layout;
+    this.#place ??= placeOf(gradient);
     this.#preconditioned = preconditioner !== null;
     this.#current = task;
     this.#seen.add(task);
@@ -69,6 +86,7 @@ export class Measurement {
 
   #check({ task, gradient, preconditioner }: Observation): void {
     if (this.observations === 0) return;
+    assertSamePlace(gradient, this.#place!, 'gradient', 'the first of this measurement');
     assertSameLayout(gradient, this.#layout!, 'gradient', 'the first of this measurement');
     if ((preconditioner !== null) !== this.#preconditioned)
       throw new PikeError(

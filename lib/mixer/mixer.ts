@@ -6,16 +6,15 @@
  * the state and takes its place in one synchronous step.
  */
 import { EventEmitter } from 'node:events';
-import type { Backend, BackendName } from '../backends/backend.js';
+import type { BackendName } from '../backends/backend.js';
 import { checkPreconditioner, checkRows, tooFewMicroBatches } from '../backends/measure.js';
-import { selectBackend } from '../backends/select.js';
 import { Allocator } from '../batching/allocation.js';
 import { PikeError } from '../errors.js';
 import { type Gradient, viewGradient } from '../gradients/gradient.js';
+import type { Place } from '../gradients/layout.js';
 import { checkRuleState, decodeLogWeights, type RuleState } from '../rules/rule.js';
 import { weightsOf } from '../rules/simplex.js';
 import { initSmoothing, type SmoothingState } from '../statistics/smoothing.js';
-import type { Moments } from '../statistics/statistics.js';
 import {
   refuseUnknown,
   requirePositiveInteger,
@@ -23,8 +22,10 @@ import {
   requireSignal,
   show,
 } from '../validate.js';
+import { Announcer } from './announcer.js';
+import { BackendInUse } from './backend-in-use.js';
 import { CallQueue } from './call-queue.js';
-import { checkLosses, type LossAverage, Measurement } from './measurement.js';
+import { checkLosses, Measurement } from './measurement.js';
 import {
   type MeasureOptions,
   type MixerOptions,
@@ -33,8 +34,9 @@ import {
   resolveOptions,
   type UpdateOptions,
 } from './options.js';
-import type { MixerEvents, MixerWarning, UpdateReport } from './report.js';
+import type { MixerEvents, UpdateReport } from './report.js';
 import { Schedule } from './schedule.js';
+import { updateToSolve } from './solving.js';
 import {
   checkSmoothing,
   checkState,
@@ -43,9 +45,8 @@ import {
   restoredOptions,
   STATE_FORMAT,
   STATE_VERSION,
-  type StateOrigin,
 } from './state.js';
-import { type ComputedUpdate, computeUpdate } from './update.js';
+import { type ComputedUpdate, computeUpdate, type UpdateInput } from './update.js';
 
 export class Mixer extends EventEmitter<MixerEvents> {
   /** Names of the K tasks. */
@@ -55,7 +56,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
   /** s: samples per measured micro-batch. */
   readonly microBatchSize: number;
   readonly #options: ResolvedOptions;
-  readonly #backend: Backend;
+  readonly #backend: BackendInUse;
+  readonly #announcer = new Announcer(this);
   #allocator: Allocator;
   #rule: RuleState;
   #smoothing: SmoothingState;
@@ -72,8 +74,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     super();
     this.#options = resolveOptions(options);
     const { tasks, batchSize, minPerTask, inner, rule } = this.#options;
-    const { backend, fallback } = selectBackend(this.#options.backend, this.#options);
-    this.#backend = backend;
+    this.#backend = new BackendInUse(this.#options);
     this.tasks = tasks;
     this.microBatches = this.#options.microBatches;
     this.microBatchSize = this.#options.microBatchSize;
@@ -82,11 +83,13 @@ export class Mixer extends EventEmitter<MixerEvents> {
     this.#rule = checkRuleState(rule.init(tasks.length, this.#options), tasks.length);
     this.#smoothing = initSmoothing(tasks.length, inner);
     this.#lossWeights = new Float64Array(tasks.length).fill(1);
-    if (fallback) this.#warnLater('WARN_BACKEND_FALLBACK', fallback);
+    const { fallback } = this.#backend;
+    if (fallback) this.#announcer.warnLater('WARN_BACKEND_FALLBACK', fallback);
+    if (this.#options.backend === 'auto') void this.#announcer.warnOfCuda();
     const { initialWeights, minWeight } = this.#options;
     const raised = tasks.filter((_, k) => initialWeights[k] < minWeight);
     if (raised.length > 0)
-      this.#warnLater(
+      this.#announcer.warnLater(
         'WARN_INITIAL_WEIGHTS_RAISED',
         `The initial weights of ${raised.join(', ')} are below minWeight ${minWeight} and were raised to it, also as the prior; set minWeight to keep them.`,
       );
@@ -117,9 +120,9 @@ export class Mixer extends EventEmitter<MixerEvents> {
     return this.#options.batchSize;
   }
 
-  /** Where statistics are computed, and why there. */
+  /** Where statistics are computed now, and why there: under 'auto' that is where the gradients lie. */
   get backend(): { name: BackendName; instructionSet?: string; device?: string; reason: string } {
-    const { name, instructionSet, device, reason } = this.#backend;
+    const { name, instructionSet, device, reason } = this.#backend.current;
     return {
       name,
       ...(instructionSet === undefined ? {} : { instructionSet }),
@@ -150,7 +153,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
    *   unclipped, at parameters that stand still during one measurement. A gradient that is not finite makes
    *   the task a miss of this update. The memory is the caller's again when the promise settles.
    * @throws PikeError `ERR_INVALID_OPTION`, `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DETACHED`, `ERR_MEMORY`,
-   *   `ERR_ORDER` when, without inner products, a task comes back after another one; or the signal's reason
+   *   `ERR_ORDER` when, without inner products, a task comes back after another one, `ERR_NO_BACKEND` for a gradient
+   *   on a GPU where there is none to measure it, `ERR_CUDA`, `ERR_CUDA_FATAL`; or the signal's reason
    */
   async observe(task: string, gradient: Gradient, options: ObserveOptions): Promise<void> {
     this.#assertAlive();
@@ -169,6 +173,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     const view = viewGradient(gradient, 'gradient');
     const begun = this.step;
     const preconditioner = checkPreconditioner(options.preconditioner, view, 'gradient');
+    this.#backend.assertTakes(view, preconditioner, 'gradient');
     await this.#calls.inTurn(signal, async () => {
       const measurement = this.#measurement ?? this.#newMeasurement(begun);
       this.#measurement = measurement;
@@ -183,7 +188,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
    * micro-batches or with non-finite values are reported as missed. With no task measured, nothing changes but
    * `due`, and a warning says so.
    *
-   * @throws PikeError `ERR_MEMORY`, or what a rule throws; or the signal's reason. Nothing has changed then.
+   * @throws PikeError `ERR_MEMORY`, `ERR_CUDA`, `ERR_CUDA_FATAL`, or what a rule throws; or the signal's reason.
+   *   Nothing has changed then.
    */
   async update(options: UpdateOptions = {}): Promise<UpdateReport> {
     this.#assertAlive();
@@ -198,15 +204,16 @@ export class Mixer extends EventEmitter<MixerEvents> {
       const measurement = this.#measurement ?? this.#newMeasurement(this.step);
       const started = performance.now();
       const moments = await measurement.moments(options.signal);
-      const next = this.#computeUpdate(moments, measurement.losses, options.learningRate);
+      const next = computeUpdate(this.#updateInput(), moments, measurement.losses, options.learningRate);
       this.#measurement = null;
       measurement.dispose();
-      return this.#commit(next, measurement.milliseconds + performance.now() - started);
+      return this.#commit(next, measurement.place, measurement.milliseconds + performance.now() - started);
     });
   }
 
   /**
-   * `observe` and `update` in one call, for gradients that are all there at once: read in one pass.
+   * `observe` and `update` in one call, for gradients that are all there at once: read in one pass, and on a GPU
+   * one launch for sums and weights by the built-in rules.
    *
    * @param rows `rows[k][i]`: gradient of micro-batch i of task k, d elements each; a task with fewer than two is
    *   a miss
@@ -229,6 +236,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
         `rows has ${checked.rows.length} tasks, but this mixer has ${this.tasks.length}: ${this.tasks.join(', ')}.`,
       );
     if (checked.rows.every((task) => task.length < 2)) throw tooFewMicroBatches('No task has two');
+    const first = checked.rows.flat()[0];
+    this.#backend.assertTakes(first, checked.preconditioner, 'a gradient in rows');
     const losses = checkLosses(options.losses, checked.samples);
     checkUpdateOptions(options);
     return await this.#serve(options.signal, async () => {
@@ -238,15 +247,15 @@ export class Mixer extends EventEmitter<MixerEvents> {
           'measure was called while a measurement begun by observe is open; call update or discard first.',
         );
       const started = performance.now();
-      const { inner } = this.#options;
-      const moments = await this.#backend.moments({
-        ...checked,
-        inner,
-        rowScalars: false,
-        signal: options.signal,
-      });
-      const next = this.#computeUpdate(moments, losses, options.learningRate);
-      return this.#commit(next, performance.now() - started);
+      const { signal, learningRate } = options;
+      const request = { ...checked, inner: this.#options.inner, rowScalars: false, signal };
+      const backend = await this.#backend.open(first);
+      const update = backend.solve ? updateToSolve(this.#updateInput(), losses, learningRate) : null;
+      const { moments, solved } = update
+        ? await backend.solve!(request, update)
+        : { moments: await backend.moments(request), solved: null };
+      const next = computeUpdate(this.#updateInput(), moments, losses, learningRate, solved);
+      return this.#commit(next, first, performance.now() - started);
     });
   }
 
@@ -268,7 +277,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     return {
       format: STATE_FORMAT,
       version: STATE_VERSION,
-      origin: this.#origin(),
+      origin: this.#backend.origin(),
       options: encodeOptions(this.#options),
       ...this.#schedule.state(measuring),
       lossWeights: Array.from(this.#lossWeights),
@@ -296,15 +305,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
     mixer.#rule = structuredClone(saved.rule);
     mixer.#lossWeights = Float64Array.from(saved.lossWeights);
     mixer.#schedule = new Schedule(mixer.#options.updateInterval, saved);
-    const origin = mixer.#origin();
-    const changed = (Object.keys(origin) as (keyof StateOrigin)[])
-      .filter((key) => origin[key] !== saved.origin[key])
-      .map((key) => `${key} was ${saved.origin[key]} and is ${origin[key]}`);
-    if (changed.length > 0)
-      mixer.#warnLater(
-        'WARN_RESUME_NOT_EXACT',
-        `The run goes on, but not bit for bit: ${changed.join('; ')}.`,
-      );
+    const changed = mixer.#backend.resume(saved.origin);
+    if (changed) mixer.#announcer.warnLater('WARN_RESUME_NOT_EXACT', changed);
     return mixer;
   }
 
@@ -334,43 +336,40 @@ export class Mixer extends EventEmitter<MixerEvents> {
   }
 
   /** Puts a computed update in place and tells of it. Nothing in here can fail. */
-  #commit(next: ComputedUpdate, milliseconds: number): UpdateReport {
+  #commit(next: ComputedUpdate, place: Place | null, milliseconds: number): UpdateReport {
+    const changed = this.#backend.measured(place);
     this.#smoothing = next.smoothing;
     this.#rule = next.rule;
     this.#lossWeights = next.lossWeights;
     this.#schedule.reported();
     const report: UpdateReport = { ...next.report, seconds: milliseconds / 1000 };
     const { step, missed } = report;
-    for (const miss of missed) this.#tell('skip', { step, ...miss });
+    if (changed) this.#announcer.warn('WARN_RESUME_NOT_EXACT', changed);
+    for (const miss of missed) this.#announcer.tell('skip', { step, ...miss });
     if (missed.length === this.tasks.length) {
       const reasons = missed.map(({ task, reason }) => `${task}: ${reason}`).join('; ');
-      this.#warn(
+      this.#announcer.warn(
         'WARN_NOTHING_MEASURED',
         `No task could be measured at step ${step}, so the weights stay (${reasons}).`,
       );
     }
-    this.#tell('update', report);
+    this.#announcer.tell('update', report);
     return report;
   }
 
-  #computeUpdate(moments: Moments, losses: LossAverage, learningRate: number | undefined): ComputedUpdate {
-    return computeUpdate(
-      {
-        options: this.#options,
-        step: this.step,
-        passedOver: this.#schedule.passedOver,
-        rule: this.#rule,
-        smoothing: this.#smoothing,
-        lossWeights: this.#lossWeights,
-      },
-      moments,
-      losses,
-      learningRate,
-    );
+  #updateInput(): UpdateInput {
+    return {
+      options: this.#options,
+      step: this.step,
+      passedOver: this.#schedule.passedOver,
+      rule: this.#rule,
+      smoothing: this.#smoothing,
+      lossWeights: this.#lossWeights,
+    };
   }
 
   #newMeasurement(begun: number): Measurement {
-    return new Measurement(this.#backend, this.tasks, this.#options.inner, begun);
+    return new Measurement(this.#backend.open, this.tasks, this.#options.inner, begun);
   }
 
   /** After the calls before it: an update among them may still end the measurement properly. */
@@ -380,41 +379,15 @@ export class Mixer extends EventEmitter<MixerEvents> {
       this.#measurement = null;
       measurement.dispose();
       if (measurement.observations > 0)
-        this.#warn(
+        this.#announcer.warn(
           'WARN_MEASUREMENT_DISCARDED',
           `A measurement of ${measurement.observations} micro-batches was never ended by update and was discarded.`,
         );
     });
   }
 
-  #origin(): StateOrigin {
-    const { name, instructionSet = '' } = this.#backend;
-    return { backend: name, instructionSet, node: process.version };
-  }
-
   #assertAlive(): void {
     if (this.#disposed) throw new PikeError('ERR_DISPOSED', 'This mixer was disposed.');
-  }
-
-  #warn(code: MixerWarning['code'], message: string): void {
-    if (this.listenerCount('warning') > 0) this.#tell('warning', { code, message, step: this.step });
-    else process.emitWarning(message, { type: 'PikeMixerWarning', code });
-  }
-
-  /** An error in a listener is the listener's: it must not look like a failed call of ours. */
-  #tell<E extends keyof MixerEvents>(event: E, payload: MixerEvents[E][0]): void {
-    try {
-      (this as EventEmitter).emit(event, payload);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  }
-
-  /** A warning from a constructor waits until its caller had the chance to listen. */
-  #warnLater(code: MixerWarning['code'], message: string): void {
-    queueMicrotask(() => this.#warn(code, message));
   }
 }
 

@@ -75,7 +75,10 @@ export interface MixerOptions {
   beta?: number;
   /** γ of the conflict bound (default 1). */
   gamma?: number;
-  /** Where statistics are computed (default 'auto'). */
+  /**
+   * Where statistics are computed (default 'auto': gradients in host memory on the CPU, those on a GPU on that GPU).
+   * 'cuda' takes those in host memory too, which it copies over: slower than the CPU, unless that has much else to do.
+   */
   backend?: BackendChoice;
   /** Threads of the CPU backend (default: the machine's, at most 8). */
   threads?: number;
@@ -91,7 +94,10 @@ export interface ObserveOptions {
   samples: number;
   /** Their mean training loss: for rules that need it and for the log. */
   loss?: number;
-  /** Diagonal D of the metric, the same in the whole measurement: products become sum_i a_i D_i b_i. */
+  /**
+   * Diagonal D of the metric, the same in the whole measurement and in the memory that the gradients lie in: products
+   * become sum_i a_i D_i b_i.
+   */
   preconditioner?: Gradient;
   signal?: AbortSignal;
 }
@@ -107,7 +113,7 @@ export interface MeasureOptions extends UpdateOptions {
   samples: readonly (readonly number[])[];
   /** Mean training losses, shaped like `samples`. */
   losses?: readonly (readonly number[])[];
-  /** Diagonal D of the metric: products become sum_i a_i D_i b_i. */
+  /** Diagonal D of the metric, in the memory that the gradients lie in: products become sum_i a_i D_i b_i. */
   preconditioner?: Gradient;
 }
 

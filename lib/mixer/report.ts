@@ -47,6 +47,7 @@ export interface UpdateReport {
 export interface MixerWarning {
   readonly code:
     | 'WARN_BACKEND_FALLBACK'
+    | 'WARN_CUDA_UNAVAILABLE'
     | 'WARN_RESUME_NOT_EXACT'
     | 'WARN_INITIAL_WEIGHTS_RAISED'
     | 'WARN_NOTHING_MEASURED'

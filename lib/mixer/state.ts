@@ -7,6 +7,7 @@ import { PikeError } from '../errors.js';
 import { checkRuleState, type RuleState } from '../rules/rule.js';
 import type { Average, SmoothingState } from '../statistics/smoothing.js';
 import { show } from '../validate.js';
+import type { StateOrigin } from './backend-in-use.js';
 import { type MixerOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import type { ScheduleState } from './schedule.js';
 
@@ -19,13 +20,6 @@ export type OptionsState = Omit<MixerOptions, 'rule' | 'maxLogStep' | 'tasks'> &
   rule: string;
   maxLogStep: number | 'Infinity';
 };
-
-/** What made a state: on another backend or Node version a run goes on, but not bit for bit. */
-export interface StateOrigin {
-  backend: string;
-  instructionSet: string;
-  node: string;
-}
 
 export interface MixerState extends ScheduleState {
   format: typeof STATE_FORMAT;

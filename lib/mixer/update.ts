@@ -2,8 +2,16 @@
  * One update of the weights, from measured sums to the next state, as a pure function: the Mixer puts the result
  * in place in one synchronous step, or not at all.
  */
+
+import type { SolvedWeights } from '../backends/backend.js';
 import { PikeError } from '../errors.js';
-import { checkRuleState, decodeLogWeights, type RuleResult, type RuleState } from '../rules/rule.js';
+import {
+  checkRuleState,
+  decodeLogWeights,
+  encodeLogWeights,
+  type RuleResult,
+  type RuleState,
+} from '../rules/rule.js';
 import { weightsOf } from '../rules/simplex.js';
 import { conflict } from '../statistics/conflict.js';
 import { estimate } from '../statistics/estimators.js';
@@ -31,20 +39,24 @@ export interface ComputedUpdate {
   readonly report: Omit<UpdateReport, 'seconds'>;
 }
 
-/** @throws PikeError `ERR_INVALID_OPTION` when the rule needs losses and there are none, or what the rule throws */
+/**
+ * @param solved the next weights, if a backend has solved for them along with the sums; otherwise the rule is run
+ * @throws PikeError `ERR_INVALID_OPTION` when the rule needs losses and there are none, or what the rule throws
+ */
 export function computeUpdate(
   input: UpdateInput,
   moments: Moments,
   lossAverage: LossAverage,
   learningRate: number | undefined,
+  solved: SolvedWeights | null = null,
 ): ComputedUpdate {
   const { options, step, passedOver } = input;
   const { tasks, rule } = options;
   const K = tasks.length;
   const estimates = estimate(moments);
-  const reasons = missReasons(estimates, lossAverage);
+  const reasons = missReasons(estimates, lossAverage, solved);
   const missed = reasons.flatMap((reason, k): Miss[] => (reason ? [{ task: tasks[k], reason }] : []));
-  const raw = withoutMissed(estimates, reasons);
+  const raw = withoutMissed(withNorms(estimates, solved?.raw), reasons);
   const losses = lossAverage.means();
   const measured = missed.length < K;
   if (measured && rule.needs.losses && !losses)
@@ -53,16 +65,18 @@ export function computeUpdate(
       `rule '${rule.name}' needs the tasks' losses; give loss to observe, or losses to measure.`,
     );
 
-  const smoothing = measured ? smooth(input.smoothing, options.smoothing, raw) : input.smoothing;
-  const { statistics: smoothed, clipped } = smoothedStatistics(smoothing, raw, options.clipNorms);
+  const smoothing = measured ? nextSmoothing(input, raw, solved) : input.smoothing;
+  const { statistics, clipped } = smoothedStatistics(smoothing, raw, options.clipNorms);
+  const smoothed = withNorms(statistics, solved?.smoothed);
   const context = {
     step,
     losses,
     options: learningRate === undefined ? options : { ...options, learningRate },
   };
-  const result: RuleResult = measured
-    ? rule.update(structuredClone(input.rule), smoothed, context)
-    : { state: input.rule, lossWeights: input.lossWeights };
+  let result: RuleResult;
+  if (!measured) result = { state: input.rule, lossWeights: input.lossWeights };
+  else if (solved) result = { ...solved, state: { logWeights: encodeLogWeights(solved.logWeights) } };
+  else result = rule.update(structuredClone(input.rule), smoothed, context);
   const state = checkRuleState(result?.state, K);
   const weights = weightsOf(decodeLogWeights(state.logWeights, K));
   const lossWeights = checkLossWeights(result.lossWeights, rule.name, K);
@@ -81,7 +95,7 @@ export function computeUpdate(
       conflict: conflict(smoothed, { weights }),
       losses,
       missed,
-      clipped: names(clipped),
+      clipped: names(solved?.clipped ?? clipped),
       floored: names(result.floored),
       limited: result.limited ?? false,
       passedOver,
@@ -89,14 +103,41 @@ export function computeUpdate(
   };
 }
 
+/** Products are averaged here in any case: no backend does. */
+function nextSmoothing(input: UpdateInput, raw: Statistics, solved: SolvedWeights | null): SmoothingState {
+  const smoothing = smooth(input.smoothing, input.options.smoothing, raw);
+  if (!solved) return smoothing;
+  return { ...smoothing, normSquared: solved.normSquared, variance: solved.variance };
+}
+
+/** The same statistics with other N and σ². */
+function withNorms(
+  statistics: Statistics,
+  norms: Pick<Statistics, 'normSquared' | 'variance'> | undefined,
+): Statistics {
+  if (!norms) return statistics;
+  const { normSquared, variance } = norms;
+  const { tasks } = statistics;
+  const inner = statistics.inner?.slice() ?? null;
+  for (let k = 0; inner && k < tasks; k++) inner[k * tasks + k] = normSquared[k];
+  return { ...statistics, normSquared, variance, inner };
+}
+
 /** Why each task is missed, or null where it was measured. */
-function missReasons(estimates: Statistics, losses: LossAverage): (MissReason | null)[] {
+function missReasons(
+  estimates: Statistics,
+  losses: LossAverage,
+  solved: SolvedWeights | null,
+): (MissReason | null)[] {
   return Array.from({ length: estimates.tasks }, (_, k) => {
+    if (solved && !solved.missed[k]) return null;
     if (estimates.microBatches[k] === 0) return 'not measured';
     if (estimates.microBatches[k] < 2) return 'fewer than two micro-batches';
     // Also a norm that is finite, but not once it is weighted by its precision n² in an average.
     if (!Number.isFinite(estimates.normSquared[k] * estimates.samples[k] ** 2)) return 'non-finite gradient';
-    return losses.isBroken(k) ? 'non-finite loss' : null;
+    if (losses.isBroken(k)) return 'non-finite loss';
+    // Where numbers all but overflow, a backend may round otherwise.
+    return solved ? 'non-finite gradient' : null;
   });
 }
 

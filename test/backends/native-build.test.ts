@@ -10,12 +10,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { addonCandidates, loadAddon, loadFirst } from '../../lib/backends/load-addon.js';
+import { compileFakeDriver, compileLibrary, compiler } from '../support/fake-driver.js';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -72,22 +72,6 @@ function script(name: string, args: string[], env: Record<string, string>) {
   return { status, stdout, stderr };
 }
 
-const compiler = find('c++');
-
-/** Compiles a small library. */
-function library(file: string, source: string): string {
-  const from = join(folder(), 'library.cpp');
-  writeFileSync(from, source);
-  const headers = createRequire(import.meta.url)('node-api-headers').include_dir;
-  const { status, stderr } = spawnSync(
-    compiler!,
-    ['-shared', '-fPIC', '-DNAPI_VERSION=9', `-I${headers}`, '-o', file, from],
-    { encoding: 'utf8' },
-  );
-  expect(status, stderr).toBe(0);
-  return file;
-}
-
 describe('loading', () => {
   it('finds the addon, and nothing else once one is named', () => {
     expect(loadAddon().addon?.buildInfo.napiVersion).toBe(9);
@@ -118,7 +102,7 @@ describe('loading', () => {
   });
 
   it.runIf(compiler)('refuses an addon of another interface', () => {
-    const other = library(
+    const other = compileLibrary(
       join(folder(), 'other.node'),
       `#include <node_api.h>
        NAPI_MODULE_INIT() {
@@ -130,7 +114,7 @@ describe('loading', () => {
     );
     const { addon, reasons } = loadFirst([other]);
     expect(addon).toBeNull();
-    expect(reasons[0]).toMatch(/its interface is version 999, 1 was expected: run `npm run build:native`/);
+    expect(reasons[0]).toMatch(/its interface is version 999, 2 was expected: run `npm run build:native`/);
   });
 });
 
@@ -162,23 +146,7 @@ describe('CUDA', () => {
     [0, 11000, /cudaErrorInsufficientDriver \(35\)/],
   ])('explains a driver whose cuInit gives %i, of version %i', (result, version, error) => {
     const driver = folder();
-    library(
-      join(driver, 'libcuda.so.1'),
-      `#include <cstring>
-       extern "C" {
-         int cuInit(unsigned) { return ${result}; }
-         int cuDriverGetVersion(int* version) { *version = ${version}; return 0; }
-         int other() { return ${result}; }
-         int cuGetProcAddress_v2(const char* name, void** function, int, unsigned long long, int* found) {
-           if (${version} < 13000) return 500;  // cudaErrorSymbolNotFound
-           const bool version = std::strcmp(name, "cuDriverGetVersion") == 0;
-           const bool self = std::strcmp(name, "cuGetProcAddress") == 0;
-           *function = self ? (void*)cuGetProcAddress_v2 : version ? (void*)cuDriverGetVersion : (void*)other;
-           if (found) *found = 0;
-           return 0;
-         }
-       }`,
-    );
+    compileFakeDriver(driver, { init: result, version });
     const probe = ask({ LD_LIBRARY_PATH: driver });
     expect(probe.devices).toEqual([]);
     expect(probe.error).toMatch(error);

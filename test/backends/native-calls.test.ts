@@ -3,14 +3,13 @@
  */
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { MomentsRequest } from '../../lib/backends/backend.js';
 import { loadAddon } from '../../lib/backends/load-addon.js';
-import type { TensorMemory } from '../../lib/gradients/gradient.js';
+import type { TensorMemory } from '../../lib/gradients/host-gradient.js';
 import { expectError } from '../support/expect.js';
-import { big, cpu, flat, shared, single, viewOf } from './rows.js';
+import { big, cpu, flat, type HostRequest, shared, single, viewOf } from './rows.js';
 
 /** A batch in shared memory that takes long enough to be watched. */
-function longRequest(length: number): MomentsRequest {
+function longRequest(length: number): HostRequest {
   const rows = big(1, length).rows.map((task) => task.map(shared));
   return {
     rows,

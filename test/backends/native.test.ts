@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { MomentsRequest } from '../../lib/backends/backend.js';
-import type { Dtype } from '../../lib/gradients/gradient.js';
+import type { Dtype } from '../../lib/gradients/layout.js';
 import { expectError } from '../support/expect.js';
 import {
   big,
   cpu,
   expectClose,
   flat,
+  type HostRequest,
   numberAt,
   plainMoments,
   randomRequest,
@@ -111,7 +111,7 @@ describe('batch kernel', () => {
 
   it('reads a SharedArrayBuffer as well', async () => {
     const request = big();
-    const inShared: MomentsRequest = {
+    const inShared: HostRequest = {
       ...request,
       rows: request.rows.map((task, k) => task.map((row, i) => (i + k > 0 ? shared(row) : row))),
       preconditioner: shared(request.preconditioner!),

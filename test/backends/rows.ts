@@ -4,10 +4,17 @@
  */
 import { expect } from 'vitest';
 import type { Backend, MomentsRequest } from '../../lib/backends/backend.js';
-import { createCpuBackend } from '../../lib/backends/native.js';
-import type { Dtype, GradientView, TensorMemory } from '../../lib/gradients/gradient.js';
+import { createCpuBackend } from '../../lib/backends/cpu.js';
+import type { HostView, TensorMemory } from '../../lib/gradients/host-gradient.js';
+import type { Dtype } from '../../lib/gradients/layout.js';
 import type { Moments } from '../../lib/statistics/statistics.js';
 import { mulberry32 } from '../support/gradients.js';
+
+/** A measurement of gradients in host memory. */
+export interface HostRequest extends MomentsRequest {
+  readonly rows: readonly (readonly HostView[])[];
+  readonly preconditioner: HostView | null;
+}
 
 /** The backend under test. Tests of native code must fail, not be skipped, where it is not built. */
 export function cpu(threads?: number): Backend {
@@ -50,13 +57,13 @@ export function numberAt(memory: TensorMemory, dtype: Dtype, index: number): num
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-export function viewOf(tensors: readonly TensorMemory[], dtypes: readonly Dtype[]): GradientView {
+export function viewOf(tensors: readonly TensorMemory[], dtypes: readonly Dtype[]): HostView {
   const lengths = tensors.map((tensor) => tensor.length);
-  return { tensors, dtypes, lengths, length: lengths.reduce((a, b) => a + b, 0) };
+  return { memory: 'host', tensors, dtypes, lengths, length: lengths.reduce((a, b) => a + b, 0) };
 }
 
 /** A flat float32 gradient. */
-export function flat(...values: number[]): GradientView {
+export function flat(...values: number[]): HostView {
   return viewOf([Float32Array.from(values)], ['float32']);
 }
 
@@ -65,7 +72,7 @@ export interface Shape {
   readonly lengths: readonly number[];
 }
 
-export function randomRow(shape: Shape, random: () => number, positive = false): GradientView {
+export function randomRow(shape: Shape, random: () => number, positive = false): HostView {
   const tensors = shape.lengths.map((length, t) => {
     const values = Float64Array.from({ length }, () => 4 * random() - 1.5);
     return tensorOf(positive ? values.map(Math.abs) : values, shape.dtypes[t]);
@@ -85,7 +92,7 @@ export interface RandomRequest {
 }
 
 /** A measurement of unequal micro-batches. */
-export function randomRequest(options: RandomRequest): MomentsRequest {
+export function randomRequest(options: RandomRequest): HostRequest {
   const { shape, microBatches, seed, inner = true, rowScalars = true, metric = null } = options;
   const random = mulberry32(seed);
   return {
@@ -98,7 +105,7 @@ export function randomRequest(options: RandomRequest): MomentsRequest {
 }
 
 /** The same gradient in memory that every thread may read. */
-export function shared(view: GradientView): GradientView {
+export function shared(view: HostView): HostView {
   const copies = view.tensors.map((tensor) => {
     const ArrayType = tensor.constructor as new (buffer: SharedArrayBuffer) => TensorMemory;
     const copy = new ArrayType(new SharedArrayBuffer(tensor.byteLength));
@@ -109,7 +116,7 @@ export function shared(view: GradientView): GradientView {
 }
 
 /** A list of more than one chunk, with a metric. */
-export function big(seed = 1, length = 1_000_003): MomentsRequest {
+export function big(seed = 1, length = 1_000_003): HostRequest {
   return randomRequest({
     shape: { dtypes: ['float32', 'bfloat16', 'float64'], lengths: [length - 70_001, 1, 70_000] },
     microBatches: [3, 2],
@@ -119,15 +126,15 @@ export function big(seed = 1, length = 1_000_003): MomentsRequest {
 }
 
 /** One task, one flat row. */
-export function single(row: GradientView, preconditioner: GradientView | null = null): MomentsRequest {
+export function single(row: HostView, preconditioner: HostView | null = null): HostRequest {
   return { rows: [[row]], samples: [[1]], inner: false, rowScalars: false, preconditioner };
 }
 
 /** `Moments` as its formulas stand. */
-export function plainMoments(request: MomentsRequest): Moments {
+export function plainMoments(request: HostRequest): Moments {
   const { rows, samples, preconditioner } = request;
   const length = rows.flat()[0]?.length ?? 0;
-  const columns = (view: GradientView) => {
+  const columns = (view: HostView) => {
     const values = new Float64Array(view.length);
     let c = 0;
     for (let t = 0; t < view.tensors.length; t++)
@@ -188,12 +195,7 @@ export async function streamed(
 }
 
 /** DESIGN's promise for sums, with u_k the largest norm of a row of task k. */
-export function expectClose(
-  actual: Moments,
-  expected: Moments,
-  request: MomentsRequest,
-  epsilon: number,
-): void {
+export function expectClose(actual: Moments, expected: Moments, request: HostRequest, epsilon: number): void {
   const K = request.rows.length;
   const u = request.rows.map((task) =>
     Math.max(

@@ -1,4 +1,4 @@
-import type { Gradient } from '../../lib/index.js';
+import type { HostTensor } from '../../lib/index.js';
 
 /** Gradients of a made-up model: task k has mean `means[k]` and isotropic noise, from a small seeded generator. */
 export function mulberry32(seed: number): () => number {
@@ -28,11 +28,7 @@ export function drawGradient(
 export type Kind = 'float32' | 'float64' | 'bfloat16' | 'float16';
 
 /** Random numbers of one kind; 16-bit floats are finite bit patterns, tiny to huge. */
-export function randomTensor(
-  kind: Kind,
-  length: number,
-  random: () => number,
-): Exclude<Gradient, readonly unknown[]> {
+export function randomTensor(kind: Kind, length: number, random: () => number): HostTensor {
   if (kind === 'float32') return Float32Array.from({ length }, () => 2 * random() - 1);
   if (kind === 'float64') return Float64Array.from({ length }, () => 2 * random() - 1);
   const exponents = kind === 'bfloat16' ? 0x7f80 : 0x7c00;

@@ -1,0 +1,141 @@
+/**
+ * The CPU backend: the native addon behind the `Backend` interface, for gradients in host memory.
+ */
+import { availableParallelism } from 'node:os';
+import type { GradientView } from '../gradients/gradient.js';
+import type { HostView } from '../gradients/host-gradient.js';
+import type { Moments } from '../statistics/statistics.js';
+import { throwIfAborted } from '../validate.js';
+import type { Backend, MomentStream, MomentStreamRequest, MomentsRequest } from './backend.js';
+import { cudaStatus } from './cuda-status.js';
+import {
+  loadAddon,
+  type NativeAddon,
+  type NativeMomentStream,
+  type NativePreconditioner,
+} from './load-addon.js';
+import { hostView } from './memory.js';
+import { assertAllReadable, dtypeNumbers, settle } from './native-call.js';
+
+/** Past some eight threads, memory and not arithmetic is what takes the time. */
+const MOST_DEFAULT_THREADS = 8;
+
+export interface CpuBackendOptions {
+  /** How many threads a sum is spread over (default: the machine's, at most 8). Results do not depend on it. */
+  threads?: number | undefined;
+  /** It was asked for by name (default false): then nobody asks why it is not another. */
+  byName?: boolean;
+}
+
+/** The CPU backend, or every reason why there is none. Never throws. */
+export function createCpuBackend(options: CpuBackendOptions = {}): Backend | { unavailable: string } {
+  const { addon, path, reasons } = loadAddon();
+  if (!addon) return { unavailable: reasons.join('; ') };
+  const threads = options.threads ?? Math.min(availableParallelism(), MOST_DEFAULT_THREADS);
+  return new CpuBackend(addon, path, threads, options.byName ?? false);
+}
+
+class CpuBackend implements Backend {
+  readonly name = 'cpu';
+  readonly instructionSet: string;
+  readonly #addon: NativeAddon;
+  readonly #path: string;
+  readonly #threads: number;
+  readonly #byName: boolean;
+
+  constructor(addon: NativeAddon, path: string, threads: number, byName: boolean) {
+    this.#addon = addon;
+    this.#path = path;
+    this.#threads = threads;
+    this.#byName = byName;
+    this.instructionSet = addon.buildInfo.instructionSet;
+  }
+
+  /** Asks about CUDA only when somebody wants to know. */
+  get reason(): string {
+    const threads = this.#threads === 1 ? '1 thread' : `${this.#threads} threads`;
+    const what = `native kernels for host memory, ${threads} (${this.#path})`;
+    if (this.#byName) return `asked for by name; ${what}`;
+    const { usable, reason } = cudaStatus();
+    return `${what}; not cuda: ${usable ? 'gradients are in host memory, which is read where it is' : reason}`;
+  }
+
+  async moments(request: MomentsRequest): Promise<Moments> {
+    throwIfAborted(request.signal);
+    const rows = request.rows.flat().map((row) => readable(row, 'gradient'));
+    const layout = rows[0] ?? request.preconditioner ?? { dtypes: [], lengths: [] };
+    const native = {
+      dtypes: dtypeNumbers(layout.dtypes),
+      lengths: Float64Array.from(layout.lengths),
+      rowsPerTask: Int32Array.from(request.rows, (task) => task.length),
+      samples: Float64Array.from(request.samples.flat()),
+      tensors: rows.flatMap((row) => row.tensors),
+      preconditioner: nativePreconditioner(request.preconditioner),
+      inner: request.inner,
+      rowScalars: request.rowScalars,
+      threads: this.#threads,
+    };
+    return await settle(this.#addon, request.signal, (cancellation) =>
+      this.#addon.moments(native, cancellation),
+    );
+  }
+
+  stream(request: MomentStreamRequest): MomentStream {
+    return new CpuMomentStream(this.#addon, request, this.#threads);
+  }
+}
+
+class CpuMomentStream implements MomentStream {
+  readonly #addon: NativeAddon;
+  readonly #lengths: Float64Array;
+  readonly #stream: NativeMomentStream;
+
+  constructor(addon: NativeAddon, request: MomentStreamRequest, threads: number) {
+    const { tasks, layout, inner } = request;
+    this.#addon = addon;
+    this.#lengths = Float64Array.from(layout.lengths);
+    this.#stream = new addon.MomentStream({
+      tasks,
+      dtypes: dtypeNumbers(layout.dtypes),
+      lengths: this.#lengths,
+      inner,
+      threads,
+    });
+  }
+
+  async add(
+    task: number,
+    gradient: GradientView,
+    samples: number,
+    preconditioner: GradientView | null,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    throwIfAborted(signal);
+    const { tensors } = readable(gradient, 'gradient');
+    const metric = nativePreconditioner(preconditioner);
+    await settle(this.#addon, signal, (cancellation) =>
+      this.#stream.add(task, tensors, samples, metric, this.#lengths, cancellation),
+    );
+  }
+
+  async moments(signal?: AbortSignal): Promise<Moments> {
+    throwIfAborted(signal);
+    return await settle(this.#addon, signal, (cancellation) => this.#stream.moments(cancellation));
+  }
+
+  dispose(): void {
+    this.#stream.dispose();
+  }
+}
+
+function nativePreconditioner(view: GradientView | null): NativePreconditioner | null {
+  if (view === null) return null;
+  const { dtypes, tensors } = readable(view, 'preconditioner');
+  return { dtypes: dtypeNumbers(dtypes), tensors };
+}
+
+function readable(view: GradientView, name: string): HostView {
+  const host = hostView(view, name, 'cpu');
+  assertAllReadable(host, name);
+  return host;
+}

@@ -1,0 +1,87 @@
+/**
+ * What there is of CUDA: asked of the driver once, since that may take a good part of a second, and explained where
+ * it is not enough.
+ */
+import {
+  type LoadedAddon,
+  loadAddon,
+  type NativeCudaDevice,
+  type NativeCudaProbe,
+  type NativeStatus,
+} from './load-addon.js';
+import { isStatus } from './native-call.js';
+
+export interface CudaStatus {
+  /** The addon was built with CUDA. */
+  readonly compiled: boolean;
+  /** An NVIDIA driver is installed. */
+  readonly driver: boolean;
+  /** There is a GPU to compute on. */
+  readonly usable: boolean;
+  /** The GPUs found. */
+  readonly devices: readonly NativeCudaDevice[];
+  /** What stands in the way, or which GPUs there are. */
+  readonly reason: string;
+}
+
+let known: CudaStatus | undefined;
+let asked: Promise<CudaStatus> | undefined;
+
+/** What there is of CUDA. The first time it waits for the driver. Never throws. */
+export function cudaStatus(): CudaStatus {
+  known ??= explainCuda(loadAddon(), (addon) => addon.cudaProbe());
+  return known;
+}
+
+/** The same off the event loop. Never rejects. */
+export function cudaStatusLater(): Promise<CudaStatus> {
+  if (known) return Promise.resolve(known);
+  asked ??= askDriver();
+  return asked;
+}
+
+async function askDriver(): Promise<CudaStatus> {
+  const loaded = loadAddon();
+  const probe = loaded.addon?.buildInfo.cuda.compiled ? await loaded.addon.cudaProbeAsync() : null;
+  known ??= explainCuda(loaded, () => probe!);
+  return known;
+}
+
+/** @param probe asks the driver, if the addon can */
+export function explainCuda(
+  loaded: LoadedAddon,
+  probe: (addon: NonNullable<LoadedAddon['addon']>) => NativeCudaProbe | NativeStatus,
+): CudaStatus {
+  const { addon, reasons } = loaded;
+  const none = { compiled: false, driver: false, usable: false, devices: [] };
+  if (!addon) return { ...none, reason: `the native addon could not be loaded: ${reasons.join('; ')}` };
+  const { compiled, runtimeVersion } = addon.buildInfo.cuda;
+  if (!compiled) return { ...none, reason: 'the native addon was built without nvcc' };
+  const result = probe(addon);
+  if (isStatus(result))
+    return { ...none, compiled, reason: `the driver could not be asked: ${result.message}` };
+  const { devices, driverVersion, error } = result;
+  const found = { compiled, driver: driverVersion > 0, usable: devices.length > 0, devices };
+  if (found.usable) return { ...found, reason: devices.map(({ name }, i) => `GPU ${i}: ${name}`).join(', ') };
+  const detail = error === null ? '' : ` (${error})`;
+  return { ...found, reason: whyNone(driverVersion, runtimeVersion, error) + detail };
+}
+
+function whyNone(driverVersion: number, runtimeVersion: number, error: string | null): string {
+  if (driverVersion === 0) return 'no NVIDIA driver is installed';
+  // Within a major version of CUDA, any driver serves any runtime.
+  if (major(driverVersion) < major(runtimeVersion))
+    return `the NVIDIA driver is too old: it serves CUDA ${show(driverVersion)}, but the addon was built with CUDA ${show(runtimeVersion)}`;
+  if (error === null || error.includes('cudaErrorNoDevice'))
+    return 'the NVIDIA driver finds no GPU that this process may use';
+  return 'the NVIDIA driver or its GPU does not work';
+}
+
+/** CUDA writes 13.2 as 13020. */
+function major(version: number): number {
+  return Math.floor(version / 1000);
+}
+
+function show(version: number): string {
+  return `${major(version)}.${Math.floor((version % 1000) / 10)}`;
+}
