@@ -2,6 +2,7 @@
 // exports an `emulator`, by which tests say what there is of devices and what goes wrong with them.
 #include <napi.h>
 
+#include "emulator/device_memory.h"
 #include "emulator/hooks.h"
 
 // addon.cpp registers itself: here it is only to define what that needs.
@@ -15,6 +16,7 @@ static napi_value InitEmulated(napi_env env, napi_value exports) {
     const auto cuda = addon.Get("buildInfo").As<Napi::Object>().Get("cuda").As<Napi::Object>();
     const auto architectures = cuda.Get("architectures").As<Napi::Array>();
     architectures.Set(architectures.Length(), "emulated");
+    emulator::is_users_thread = true;
     addon.Set("emulator", emulator::DefineHooks(env));
     return addon;
   });

@@ -169,7 +169,6 @@ void FailNextOf(const Info& info) {
 }  // namespace
 
 Napi::Object DefineHooks(Napi::Env env) {
-  is_users_thread = true;
   const auto hooks = Napi::Object::New(env);
   hooks.Set("configure", Napi::Function::New(env, Configure));
   hooks.Set("reset", Napi::Function::New(env, [](const Info&) { ResetEmulator(); }));
