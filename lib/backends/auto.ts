@@ -11,7 +11,7 @@ import { createCudaBackend } from './cuda.js';
 import { cudaStatusLater } from './cuda-status.js';
 import { loadAddon } from './load-addon.js';
 import { assertForGpu } from './memory.js';
-import type { BackendSource } from './select.js';
+import type { BackendSource } from './source.js';
 
 export class AutoSource implements BackendSource {
   readonly #host: Backend;

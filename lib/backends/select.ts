@@ -13,19 +13,10 @@ import { type CudaStatus, cudaStatus } from './cuda-status.js';
 import { loadAddon } from './load-addon.js';
 import { assertForGpu, hostView } from './memory.js';
 import { createReferenceBackend } from './reference.js';
+import type { BackendSource } from './source.js';
 
 /** 'auto' measures gradients where they lie: those in host memory on the CPU, those of a GPU on that GPU. */
 export type BackendChoice = 'auto' | 'cpu' | 'cuda' | 'reference';
-
-/** Where backends come from: which one it is may depend on where the gradients lie. */
-export interface BackendSource {
-  /** The one in use: where gradients were measured last. Before any came, where those of the host (or of GPU 0) would be. */
-  readonly current: Backend;
-  /** @throws PikeError `ERR_DTYPE` for gradients that no backend of this source reads */
-  assertTakes(row: GradientView, preconditioner: GradientView | null, name: string): void;
-  /** @throws PikeError `ERR_NO_BACKEND`, `ERR_INVALID_OPTION` when there is no such GPU */
-  open(place: Place): Promise<Backend>;
-}
 
 export interface SelectedBackend {
   readonly source: BackendSource;

@@ -3,7 +3,8 @@
  * with it the backend that a state comes from.
  */
 import type { Backend } from '../backends/backend.js';
-import { type BackendChoice, type BackendSource, selectBackend } from '../backends/select.js';
+import { type BackendChoice, selectBackend } from '../backends/select.js';
+import type { BackendSource } from '../backends/source.js';
 import { PikeError } from '../errors.js';
 import type { GradientView } from '../gradients/gradient.js';
 import { isSamePlace, type Place, placeOf, showPlace } from '../gradients/layout.js';
