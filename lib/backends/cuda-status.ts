@@ -55,13 +55,23 @@ export function explainCuda(
   const { addon, reasons } = loaded;
   const none = { compiled: false, driver: false, usable: false, devices: [] };
   if (!addon) return { ...none, reason: `the native addon could not be loaded: ${reasons.join('; ')}` };
-  const { compiled, runtimeVersion } = addon.buildInfo.cuda;
+  const { compiled, runtimeVersion, architectures } = addon.buildInfo.cuda;
   if (!compiled) return { ...none, reason: 'the native addon was built without nvcc' };
   const result = probe(addon);
   if (isStatus(result))
     return { ...none, compiled, reason: `the driver could not be asked: ${result.message}` };
   const { devices, driverVersion, error } = result;
-  const found = { compiled, driver: driverVersion > 0, usable: devices.length > 0, devices };
+  const built = architectures.map((name) => Number.parseInt(name, 10)).filter(Number.isFinite);
+  const oldest = built.length > 0 ? Math.min(...built) : 0;
+  const served = devices.some(({ computeCapability }) => !(Number(computeCapability) * 10 < oldest));
+  const found = { compiled, driver: driverVersion > 0, usable: served, devices };
+  if (devices.length > 0 && !served) {
+    const list = devices.map(({ name, computeCapability }, i) => `GPU ${i}: ${name}, ${computeCapability}`);
+    return {
+      ...found,
+      reason: `the addon was built for GPUs of compute capability ${oldest / 10} and later, but there is only ${list.join('; ')}`,
+    };
+  }
   if (found.usable) return { ...found, reason: devices.map(({ name }, i) => `GPU ${i}: ${name}`).join(', ') };
   const detail = error === null ? '' : ` (${error})`;
   return { ...found, reason: whyNone(driverVersion, runtimeVersion, error) + detail };

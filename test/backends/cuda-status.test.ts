@@ -9,7 +9,13 @@ import { expectError } from '../support/expect.js';
 /** An addon of which nothing is called. */
 const addonWith = (compiled: boolean) =>
   ({
-    buildInfo: { cuda: { compiled, runtimeVersion: compiled ? 13020 : 0, architectures: [] } },
+    buildInfo: {
+      cuda: {
+        compiled,
+        runtimeVersion: compiled ? 13020 : 0,
+        architectures: compiled ? ['75-real', '90', '120-real'] : [],
+      },
+    },
   }) as unknown as NativeAddon;
 const loaded = (compiled = true): LoadedAddon => ({
   addon: addonWith(compiled),
@@ -62,6 +68,19 @@ describe('what stands in the way of CUDA', () => {
   it('an older driver of the same major version does not', () => {
     const status = explainCuda(loaded(), () => probe({ devices: [H100] }));
     expect(status).toMatchObject({ usable: true, driver: true, reason: 'GPU 0: NVIDIA H100' });
+  });
+
+  it('a GPU that is older than all that the kernels were compiled for', () => {
+    const old = { name: 'Tesla V100', computeCapability: '7.0' };
+    const status = explainCuda(loaded(), () => probe({ devices: [old] }));
+    expect(status).toMatchObject({ usable: false, driver: true });
+    expect(status.reason).toMatch(
+      /of compute capability 7\.5 and later, but there is only GPU 0: Tesla V100, 7\.0$/,
+    );
+    for (const computeCapability of ['7.5', '9.0', '12.0', '12.1'])
+      expect(
+        explainCuda(loaded(), () => probe({ devices: [old, { name: 'new', computeCapability }] })).usable,
+      ).toBe(true);
   });
 
   it('a build without nvcc, whose driver is not asked', () => {
