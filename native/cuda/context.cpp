@@ -82,6 +82,13 @@ DeviceContext::~DeviceContext() {
 Status DeviceContext::AwaitCaller(const RowSource& source) {
   Status status;
   for (void* const stream : source.streams) {
+    bool capturing = false;
+    if (status.ok()) status = runtime::IsCapturing(stream, &capturing);
+    if (capturing) {
+      return {StatusCode::kInvalidOption,
+              "a stream of the gradients is being captured into a graph, so nobody can wait for it; measure "
+              "outside of captures"};
+    }
     // One event for all: a stream that waits has taken note of it, and it may be recorded anew.
     if (status.ok()) status = runtime::Record(caller_, stream);
     if (status.ok()) status = runtime::StreamAwait(stream_, caller_);

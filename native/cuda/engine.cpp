@@ -165,6 +165,7 @@ class CudaEngine final : public Engine {
 Status Engine::Open(int device, std::unique_ptr<Engine>* engine) {
   std::shared_ptr<DeviceContext> context;
   Status status = DeviceContext::Open(device, &context);
+  if (status.ok()) status = runtime::TolerateCaptures();
   if (status.ok()) *engine = std::make_unique<CudaEngine>(std::move(context));
   return status;
 }

@@ -177,6 +177,11 @@ Status Measurement::Capture() {
   if (!status.ok()) return status.code == StatusCode::kCudaFatal ? status : Status();
   const Status captured = Enqueue();
   status = runtime::EndCapture(stream, &graph_);
+  if (!captured.ok()) {
+    // What was captured may be a graph all the same, but of a part of the step.
+    runtime::DestroyGraph(graph_);
+    graph_ = nullptr;
+  }
   for (const Status& each : {captured, status}) {
     if (each.code == StatusCode::kCudaFatal) return each;
   }

@@ -28,6 +28,11 @@ Status Properties(int device, DeviceProperties* properties) {
 
 Status UseDevice(int device) { return Check(cudaSetDevice(device), "the device could not be used"); }
 
+Status TolerateCaptures() {
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+  return Check(cudaThreadExchangeStreamCaptureMode(&mode), "the thread could not be set up");
+}
+
 Status Allocate(std::int64_t bytes, void** address) {
   return Check(cudaMalloc(address, Size(bytes)), "memory of the GPU could not be had");
 }
@@ -61,6 +66,13 @@ Status CreateEvent(EventHandle* event) {
 }
 void DestroyEvent(EventHandle event) noexcept {
   if (event != nullptr) static_cast<void>(Check(cudaEventDestroy(OfEvent(event)), ""));
+}
+Status IsCapturing(StreamHandle stream, bool* capturing) {
+  cudaStreamCaptureStatus state = cudaStreamCaptureStatusNone;
+  Status status =
+      Check(cudaStreamIsCapturing(Of(stream), &state), "a stream could not be asked what it does");
+  *capturing = state != cudaStreamCaptureStatusNone;
+  return status;
 }
 Status Record(EventHandle event, StreamHandle stream) {
   return Check(cudaEventRecord(OfEvent(event), Of(stream)), "an event could not be recorded in a stream");

@@ -25,6 +25,9 @@ struct DeviceProperties {
 };
 Status Properties(int device, DeviceProperties* properties);
 
+/// The calling thread may allocate and free while other threads capture graphs, and does not spoil these.
+Status TolerateCaptures();
+
 /// From now on the calling thread's calls concern `device`.
 Status UseDevice(int device);
 
@@ -42,6 +45,8 @@ void DestroyStream(StreamHandle stream) noexcept;
 
 Status CreateEvent(EventHandle* event);
 void DestroyEvent(EventHandle event) noexcept;
+/// Whether what `stream` is given becomes part of a graph of its owner's: nobody else may touch it then.
+Status IsCapturing(StreamHandle stream, bool* capturing);
 /// The event is there when all that `stream` was given so far is done.
 Status Record(EventHandle event, StreamHandle stream);
 /// What `stream` is given from now on waits for the event; the host does not.

@@ -185,6 +185,11 @@ Status StreamedMoments::CheckAddresses(const RowPointers& gradient, const std::o
   };
   Status status = check(layout_, gradient, "the gradient", &known_gradient_);
   if (!status.ok() || !metric) return status;
+  // The same addresses hold more of a wider type.
+  std::vector<Dtype> dtypes;
+  for (const Layout::Tensor& tensor : metric->layout.tensors()) dtypes.push_back(tensor.dtype);
+  if (dtypes != known_metric_dtypes_) known_metric_.clear();
+  known_metric_dtypes_ = std::move(dtypes);
   return check(metric->layout, metric->tensors, "the preconditioner", &known_metric_);
 }
 

@@ -60,6 +60,7 @@ class StreamedMoments final : public DeviceMomentStream {
   // What was looked up last: a training loop hands in the same addresses again and again.
   RowPointers known_gradient_;
   RowPointers known_metric_;
+  std::vector<Dtype> known_metric_dtypes_;
 };
 
 }  // namespace pike::cuda

@@ -185,6 +185,16 @@ describe('a measurement', () => {
     expect((await measure(again.request({ samples }))).moments).toEqual(moments);
   });
 
+  it('keeps no graph of a part of the step', async () => {
+    const rows = new Rows([2, 2]);
+    await measure(rows.request());
+    emulator.failNext('Launch', 1);
+    const others = new Rows([2, 2], 300, 2);
+    const again = await measure(others.request());
+    expect(again.graph).toBe(false);
+    expectMoments(again.moments, await others.expected());
+  });
+
   it('goes on piece by piece where no graph can be made', async () => {
     const rows = new Rows([2, 2]);
     const first = await measure(rows.request());
@@ -455,6 +465,18 @@ describe('a streamed measurement', () => {
       rowDeviation: null,
       rowAlignment: null,
     });
+  });
+
+  it('looks again at a preconditioner of a wider type at the same place', async () => {
+    const rows = new Rows([2]);
+    const measurement = new addon.DeviceMomentStream(options(1, false));
+    const pointers = BigUint64Array.of(emulator.allocate('device', device, 600));
+    emulator.poke(pointers[0], new Uint8Array(Uint16Array.from({ length: 300 }, () => 0x3f80).buffer));
+    const metric = (dtype: number) => ({ dtypes: Uint8Array.of(dtype), pointers, tensors: null });
+    await succeed(measurement.add(0, rows.row(0), 4, metric(2), null));
+    expect(await codeOf(measurement.add(0, rows.row(1), 4, metric(0), null))).toBe('ERR_INVALID_OPTION');
+    await succeed(measurement.add(0, rows.row(1), 4, metric(2), null));
+    expectMoments(await succeed(measurement.moments(null)), await rows.expected(false));
   });
 
   it('is as it was after a preconditioner that is none', async () => {

@@ -362,7 +362,8 @@ describe('kernels', () => {
       [() => cuda.add(values, amount, 3, stream), /global out of bounds: .* at byte 8 of device allocation/],
       [() => cuda.add(values + 2n, amount, 1, stream), /global misaligned/],
       [
-        () => cuda.add(values, new Float32Array(1), 1, stream),
+        // Large, so that it does not lie in a low heap, where any float might point.
+        () => cuda.add(values, new Float32Array(1 << 20), 1, stream),
         /byte 8 of its arguments is an address of the host/,
       ],
       [() => cuda.add(values, own.pinned(1), 1, stream), /byte 8 of its arguments is an address of the host/],

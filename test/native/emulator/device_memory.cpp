@@ -198,7 +198,8 @@ namespace {
 
 /// Whether a word is, as good as certainly, an address of memory that this process has and devices have not.
 bool IsHostAddress(std::uint64_t word) {
-  constexpr std::uint64_t kLowest = 1 << 16, kHighest = std::uint64_t{1} << 47;
+  // Not the heap of a program that lies low: there any float might point.
+  constexpr std::uint64_t kLowest = std::uint64_t{1} << 32, kHighest = std::uint64_t{1} << 47;
   if (word < kLowest || word >= kHighest || Get().devices.Contains(word)) return false;
   // What stands between the members of a structure may be half of an address, above a small number.
   if ((word & 0xffffffffu) < 1 << 20) return false;

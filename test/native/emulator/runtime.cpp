@@ -126,6 +126,8 @@ Status AllocateHost(std::int64_t bytes, void** address) {
 void Free(void* address) noexcept { FreeOf(false, address); }
 void FreeHost(void* address) noexcept { FreeOf(true, address); }
 
+Status TolerateCaptures() { return {}; }
+
 Status CreateStream(StreamHandle* stream) {
   const std::string what = "no stream could be made";
   Status status = EnterCall("CreateStream", CurrentDevice(), what);
@@ -144,6 +146,10 @@ Status CreateEvent(EventHandle* event) {
 void DestroyEvent(EventHandle event) noexcept {
   emulator::NoteCall();
   if (event != nullptr) emulator::DestroyEvent(event);
+}
+Status IsCapturing(StreamHandle stream, bool* capturing) {
+  *capturing = emulator::IsCapturing(stream, CurrentDevice());
+  return {};
 }
 Status Record(EventHandle event, StreamHandle stream) {
   const std::string what = "an event could not be recorded in a stream";
