@@ -28,7 +28,6 @@ function bisect(move: (t: number) => number, limit: number, low: number, high: n
 
 describe('longestFittingStep', () => {
   it('finds what bisection finds, in about ten evaluations', () => {
-    const evaluations: number[] = [];
     fc.assert(
       fc.property(
         fc.array(
@@ -52,9 +51,7 @@ describe('longestFittingStep', () => {
           const atOne = p.move(1);
           if (!(atOne > limit)) return;
           const t = longestFittingStep(p.move, limit, p.spread, atOne);
-          evaluations.push(p.evaluations());
-          // Where rounding keeps the tolerance out of reach, until there is no number left between the ends.
-          expect(p.evaluations()).toBeLessThanOrEqual(100);
+          expect(p.evaluations()).toBeLessThanOrEqual(40);
           expect(p.move(t)).toBeLessThanOrEqual(limit);
           const from = limit / p.spread;
           const reference = bisect(p.move, limit, from / 2, Math.min(1, 2.5 * from));
@@ -63,7 +60,6 @@ describe('longestFittingStep', () => {
       ),
       { numRuns: 500 },
     );
-    expect(evaluations.reduce((a, b) => a + b, 0) / evaluations.length).toBeLessThan(12);
     const p = problem(normalize([0.5, 0.3, 0.2].map(Math.log)) as never, [-3, -1, 0]);
     longestFittingStep(p.move, 0.3, p.spread, 5);
     expect(p.evaluations()).toBeLessThanOrEqual(10);
