@@ -8,7 +8,9 @@
  * floor or off it, and is a weighted mean of what it shifts against), and is at most t·spread; without floors it
  * is at least half of that, so that t lies within a factor of 2. With floors it may span hundreds of magnitudes.
  *
- * @param move the largest move of a log-weight by the step of length t
+ * @param move the largest move of a log-weight by the step of length t, whose changes before normalisation are
+ *   relative to their largest: a constant common to all would bury the differences of near ties in rounding, and
+ *   along a staircase of rounding secants take up to fifty evaluations
  * @param limit what it may be
  * @param spread the largest change of a log-weight before normalisation minus the smallest
  * @param atOne `move(1)`, which is too much

@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(kThreads) CheckMetric(CheckMetricArguments a) 
       const int count = a.columns.chunks[c].count;
       for (int column = threadIdx.x * kColumns; column < count; column += kThreads * kColumns) {
         float roots[kColumns];
-        LoadRoots(a.metric, a.columns.chunks + c, column, roots);
+        LoadRoots<false>(a.metric, a.columns.chunks + c, column, roots);
       }
     }
   }

@@ -86,8 +86,9 @@ __device__ __forceinline__ float LoadAny(Dtype dtype, const void* tensor, std::i
 }
 
 /// √D of `kColumns` elements from `column` on, ones where there is no preconditioner: scaled by it, a plain
-/// product is the product in the metric. An element that is negative or not finite has its place noted.
-template <int kColumns>
+/// product is the product in the metric. An element that is negative or not finite has its place noted,
+/// unless CheckMetric has `checked` already.
+template <bool checked, int kColumns>
 __device__ __forceinline__ void LoadRoots(const Metric& metric, const Chunk* chunk_address, int column,
                                           float (&roots)[kColumns]) {
 #pragma unroll
@@ -121,7 +122,7 @@ __device__ __forceinline__ void LoadRoots(const Metric& metric, const Chunk* chu
       roots[c + i] = __fsqrt_rn(four[i]);
     }
   }
-  if (!valid) {
+  if (!checked && !valid) {
     for (int c = 0; c < kColumns; ++c) {
       // A root tells: that of a negative or undefined element is NaN, that of an infinite one infinite.
       if (roots[c] >= 0.0f && roots[c] <= FLT_MAX) continue;

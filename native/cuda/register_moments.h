@@ -153,7 +153,7 @@ __global__ void __launch_bounds__(kThreads, RegisterBlocks(K* M)) RegisterMoment
           if (row != nullptr) packed[r] = LoadPacked<dtype>(row, column, count, IsAligned(row));
         }
         float roots[kColumns];
-        LoadRoots(a.metric, a.columns.chunks + c, column, roots);
+        LoadRoots<false>(a.metric, a.columns.chunks + c, column, roots);
 #pragma unroll
         for (int i = 0; i < kColumns; ++i) {
           float x[kRows];

@@ -39,7 +39,7 @@ class TileLoader {
     }
     if (static_cast<int>(threadIdx.x) < shape.lanes && !shape.given_means) {
       float root[Element<dtype>::kColumns];
-      LoadRoots(a.metric, a.columns.chunks + next_chunk_ - 1, column, root);
+      LoadRoots<false>(a.metric, a.columns.chunks + next_chunk_ - 1, column, root);
 #pragma unroll
       for (int c = 0; c < Element<dtype>::kColumns; c += 4) {
         StoreShared4(roots, c * shape.lanes + lane * 4, {root[c], root[c + 1], root[c + 2], root[c + 3]});

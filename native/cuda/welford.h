@@ -68,10 +68,12 @@ __global__ void __launch_bounds__(kThreads, 2) AccumulateMoments(WelfordArgument
   const int thread = threadIdx.x;
   const int lane = thread % 32;
   const bool first = a.factor == 0;
-  // CheckMetric has run before. With what it found nothing may change, so nothing does.
-  if (a.metric.tensors != nullptr && a.metric.first_invalid.Load(0) != kNoneInvalid) return;
+  // CheckMetric has run before. With what it found nothing may change, so nothing does. (An early return in
+  // its place costs two registers.)
+  const bool invalid = a.metric.tensors != nullptr && a.metric.first_invalid.Load(0) != kNoneInvalid;
+  const int blocks = invalid ? 0 : a.tail.virtual_blocks;
 
-  for (int block = blockIdx.x; block < a.tail.virtual_blocks; block += gridDim.x) {
+  for (int block = blockIdx.x; block < blocks; block += gridDim.x) {
     WelfordSums sums = {{0.0f, 0.0f}};
     double total = 0;  // of the quantity that SumOverLanes leaves to this lane
     int terms = 0;
@@ -113,7 +115,7 @@ __global__ void __launch_bounds__(kThreads, 2) AccumulateMoments(WelfordArgument
           const int column = at + u * kStep + thread * kColumns;
           if (column >= chunk.count) continue;
           float roots[kColumns];
-          LoadRoots(a.metric, a.columns.chunks + c, column, roots);
+          LoadRoots<true>(a.metric, a.columns.chunks + c, column, roots);
           UpdateMean<dtype>(packed[u], roots, mean[u], first, a.share, sums);
 #pragma unroll
           for (int i = 0; i < kColumns; i += 4) {

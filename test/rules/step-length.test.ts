@@ -44,9 +44,11 @@ describe('longestFittingStep', () => {
         fc.constantFrom(0.3, 1e-3, 2),
         (tasks, magnitude, limit) => {
           const start = Array.from(normalize(tasks.map(([w]) => Math.log(w))));
+          // Relative to their largest, as every caller forms them: else near ties of 1e300 are lost in rounding.
+          const largest = Math.max(...tasks.map(([, d]) => d));
           const p = problem(
             start,
-            tasks.map(([, d]) => d * 10 ** magnitude),
+            tasks.map(([, d]) => (d - largest) * 10 ** magnitude),
           );
           const atOne = p.move(1);
           if (!(atOne > limit)) return;
