@@ -31,6 +31,8 @@ export interface CpuBackendOptions {
 export function createCpuBackend(options: CpuBackendOptions = {}): Backend | { unavailable: string } {
   const { addon, path, reasons } = loadAddon();
   if (!addon) return { unavailable: reasons.join('; ') };
+  const { complaint } = addon.buildInfo;
+  if (complaint !== null) return { unavailable: complaint };
   const threads = options.threads ?? Math.min(availableParallelism(), MOST_DEFAULT_THREADS);
   return new CpuBackend(addon, path, threads, options.byName ?? false);
 }

@@ -173,7 +173,12 @@ export interface NativeAddon {
   readonly buildInfo: {
     readonly napiVersion: number;
     readonly compiler: string;
+    /** In use by the CPU kernels: 'avx512', 'avx2', 'neon' or 'portable'. */
     readonly instructionSet: string;
+    /** Those that this machine can use, the best first. */
+    readonly instructionSets: readonly string[];
+    /** Why the one that PIKE_MIXER_INSTRUCTION_SET names is not in use. */
+    readonly complaint: string | null;
     readonly cuda: {
       readonly compiled: boolean;
       /** As 13000 for 13.0; 0 when not compiled. */

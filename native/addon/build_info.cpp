@@ -37,6 +37,13 @@ Napi::Array CudaArchitectures(Napi::Env env) {
   return names;
 }
 
+Napi::Array InstructionSets(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  std::uint32_t i = 0;
+  for (const InstructionSet set : UsableInstructionSets()) names[i++] = Napi::String::New(env, NameOf(set));
+  return names;
+}
+
 Napi::Object ToObject(Napi::Env env, const CudaProbe& probe) {
   Napi::Array devices = Napi::Array::New(env);
   for (std::uint32_t i = 0; i < probe.devices.size(); ++i) {
@@ -80,7 +87,10 @@ Napi::Object BuildInfo(Napi::Env env) {
   Napi::Object info = Napi::Object::New(env);
   info.Set("napiVersion", NAPI_VERSION);
   info.Set("compiler", Compiler());
-  info.Set("instructionSet", InstructionSet());
+  const InstructionSetInUse& in_use = CurrentInstructionSet();
+  info.Set("instructionSet", NameOf(in_use.set));
+  info.Set("instructionSets", InstructionSets(env));
+  info.Set("complaint", in_use.complaint.empty() ? env.Null() : Napi::String::New(env, in_use.complaint));
   info.Set("cuda", cuda);
   return info;
 }

@@ -1,21 +1,26 @@
-// What the CPU kernels were compiled for. There is no dispatch at run time yet: it is the baseline of the
-// compiler's target unless a build asked for more.
+// Which vector instructions the kernels use: the widest that the processor has, unless somebody wants others.
 #pragma once
+
+#include <string>
+#include <vector>
 
 namespace pike {
 
-constexpr const char* InstructionSet() {
-#if defined(__AVX512F__)
-  return "x86-64 (AVX-512)";
-#elif defined(__AVX2__)
-  return "x86-64 (AVX2)";
-#elif defined(__x86_64__) || defined(_M_X64)
-  return "x86-64 baseline (SSE2)";
-#elif defined(__aarch64__) || defined(_M_ARM64)
-  return "arm64 (NEON)";
-#else
-  return "portable C++";
-#endif
-}
+enum class InstructionSet { kPortable, kNeon, kAvx2, kAvx512 };
+
+/// As in `PIKE_MIXER_INSTRUCTION_SET`.
+const char* NameOf(InstructionSet set);
+
+/// Those of this build that this processor and system can use, the best first. Never empty.
+const std::vector<InstructionSet>& UsableInstructionSets();
+
+/// The one in use by this process from the first time this is asked: the best, or the one that the
+/// environment variable PIKE_MIXER_INSTRUCTION_SET names, so that machines of different kinds can compute the
+/// same bits. If that cannot be had, the best and a word on why.
+struct InstructionSetInUse {
+  InstructionSet set;
+  std::string complaint;  ///< Empty if there is none.
+};
+const InstructionSetInUse& CurrentInstructionSet();
 
 }  // namespace pike

@@ -1,5 +1,6 @@
 #include "cpu/metric.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -43,8 +44,8 @@ Status FirstInvalid::ToStatus(const TypedRow& preconditioner) const {
   return {StatusCode::kInvalidOption, message.str()};
 }
 
-bool LoadMetric(const TypedRow& preconditioner, std::size_t tensor, std::int64_t offset, std::int64_t count,
-                FirstInvalid& invalid, double* roots) {
+bool LoadRoots(const TypedRow& preconditioner, std::size_t tensor, std::int64_t offset, std::int64_t count,
+               FirstInvalid& invalid, double* roots) {
   const Layout::Tensor& shape = preconditioner.layout.tensors()[tensor];
   Load(shape.dtype, preconditioner.tensors[tensor], offset, count, roots);
   if (const std::int64_t position = FindInvalid(roots, count); position >= 0) {
@@ -55,22 +56,56 @@ bool LoadMetric(const TypedRow& preconditioner, std::size_t tensor, std::int64_t
   return true;
 }
 
+bool LoadRoots(const Kernels& kernels, const TypedRow& preconditioner, std::size_t tensor,
+               std::int64_t offset, std::int64_t count, FirstInvalid& invalid, float* roots) {
+  const Layout::Tensor& shape = preconditioner.layout.tensors()[tensor];
+  if (shape.dtype != Dtype::kFloat64) {
+    const char* const from = static_cast<const char*>(preconditioner.tensors[tensor]);
+    const void* const block = from + offset * SizeOf(shape.dtype);
+    if (kernels.floats_of(shape.dtype).roots(block, count, roots)) return true;
+  }
+  // Doubles, or something that is not valid: both are rare.
+  std::fill_n(roots + count, Padded(count) - count, 0.0f);
+  for (std::int64_t j = 0; j < count; ++j) {
+    double root;
+    if (!LoadRoots(preconditioner, tensor, offset + j, 1, invalid, &root)) return false;
+    roots[j] = static_cast<float>(root);
+  }
+  return true;
+}
+
+namespace {
+
+bool CheckPiece(const Kernels& kernels, const TypedRow& preconditioner, std::size_t tensor,
+                std::int64_t offset, std::int64_t count, FirstInvalid& invalid) {
+  const Layout::Tensor& shape = preconditioner.layout.tensors()[tensor];
+  if (shape.dtype != Dtype::kFloat64) {
+    const char* const from = static_cast<const char*>(preconditioner.tensors[tensor]);
+    const void* const block = from + offset * SizeOf(shape.dtype);
+    if (kernels.floats_of(shape.dtype).roots(block, count, nullptr)) return true;
+  }
+  double roots[kBlockColumns];
+  for (std::int64_t at = 0; at < count; at += kBlockColumns) {
+    const std::int64_t block = std::min(kBlockColumns, count - at);
+    if (!LoadRoots(preconditioner, tensor, offset + at, block, invalid, roots)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 Status CheckMetric(const TypedRow& preconditioner, ThreadPool& pool, int threads,
                    const Cancellation& cancellation) {
+  const Kernels& kernels = CurrentKernels();
   const Layout& layout = preconditioner.layout;
   const Partition partition(layout.length(), 1);
   FirstInvalid invalid;
   pool.ParallelFor(partition.chunks(), threads, [&](std::int64_t chunk, int) {
-    double block[kBlockColumns];
     partition.ForEachSection(chunk, [&](std::int64_t begin, std::int64_t end) {
       if (invalid.Before(begin) || cancellation.cancelled()) return false;
-      layout.ForEachPiece(begin, end, kBlockColumns,
+      layout.ForEachPiece(begin, end, kSectionColumns,
                           [&](std::size_t tensor, std::int64_t offset, std::int64_t count) {
-                            const Layout::Tensor& shape = layout.tensors()[tensor];
-                            Load(shape.dtype, preconditioner.tensors[tensor], offset, count, block);
-                            const std::int64_t position = FindInvalid(block, count);
-                            if (position >= 0) invalid.Note(shape.begin + offset + position);
-                            return position < 0;
+                            return CheckPiece(kernels, preconditioner, tensor, offset, count, invalid);
                           });
       return true;
     });

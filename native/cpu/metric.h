@@ -8,6 +8,7 @@
 #include "core/cancellation.h"
 #include "core/layout.h"
 #include "core/status.h"
+#include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 
 namespace pike {
@@ -26,8 +27,12 @@ class FirstInvalid {
 };
 
 /// Writes √D of a piece to `roots`. False, with the column noted, if an element has no place in a metric.
-bool LoadMetric(const TypedRow& preconditioner, std::size_t tensor, std::int64_t offset, std::int64_t count,
-                FirstInvalid& invalid, double* roots);
+bool LoadRoots(const TypedRow& preconditioner, std::size_t tensor, std::int64_t offset, std::int64_t count,
+               FirstInvalid& invalid, double* roots);
+
+/// The same in floats, padded; what lies outside their range becomes infinite or 0.
+bool LoadRoots(const Kernels& kernels, const TypedRow& preconditioner, std::size_t tensor,
+               std::int64_t offset, std::int64_t count, FirstInvalid& invalid, float* roots);
 
 /// Reads all of D before anything is changed for its sake.
 Status CheckMetric(const TypedRow& preconditioner, ThreadPool& pool, int threads,

@@ -6,48 +6,24 @@
 #include <utility>
 
 #include "cpu/blocks.h"
+#include "cpu/kernels.h"
 #include "cpu/metric.h"
+#include "cpu/pair_sums.h"
 #include "cpu/partition.h"
 #include "cpu/products.h"
 
 namespace pike {
 namespace {
 
-/// What one update sums up, over a block, a chunk or all columns.
-struct UpdateSums {
-  double step = 0;  // ‖δ‖², δ = g − mean before the update
-  double norm = 0;  // ‖mean‖² after it
+/// Columns of a block that is scaled, or multiplied with others.
+constexpr std::int64_t kColumns = 512;
+
+/// Memory for one block of a gradient in the metric.
+template <typename Element>
+struct ScaledBlock {
+  alignas(64) Element values[kColumns];
+  alignas(64) Element roots[kColumns];
 };
-
-/// mean = g.
-template <typename Element>
-UpdateSums BeginMean(const double* gradient, std::int64_t count, Element* mean) {
-  Lanes norm;
-  ForEachLane(count, [&](std::int64_t j, int lane) {
-    const auto next = static_cast<Element>(gradient[j]);
-    mean[j] = next;
-    norm.lane[lane] += static_cast<double>(next) * next;
-  });
-  return {.norm = norm.Sum()};
-}
-
-/// mean += share · δ. The norm is that of the mean as it is stored, rounding included.
-template <typename Element>
-UpdateSums MoveMean(double* gradient, std::int64_t count, double share, Element* mean) {
-  Lanes step;
-  ForEachLane(count, [&](std::int64_t j, int lane) {
-    const double delta = gradient[j] - mean[j];
-    gradient[j] = delta;
-    step.lane[lane] += delta * delta;
-  });
-  Lanes norm;
-  ForEachLane(count, [&](std::int64_t j, int lane) {
-    const auto next = static_cast<Element>(mean[j] + share * gradient[j]);
-    mean[j] = next;
-    norm.lane[lane] += static_cast<double>(next) * next;
-  });
-  return {.step = step.Sum(), .norm = norm.Sum()};
-}
 
 }  // namespace
 
@@ -102,29 +78,66 @@ Status MomentStream::Add(std::size_t task, const RowPointers& gradient, double s
   return {};
 }
 
+/// A piece of a gradient into a mean of floats.
+UpdateSums UpdatePiece(const Kernels& kernels, bool first, Dtype dtype, const void* gradient,
+                       std::int64_t offset, std::int64_t count, float share,
+                       const std::optional<TypedRow>& preconditioner, std::size_t tensor, float* mean) {
+  const FloatSource& source = kernels.floats_of(dtype);
+  const char* const from = static_cast<const char*>(gradient) + offset * SizeOf(dtype);
+  if (!preconditioner && source.in_place)
+    return (first ? source.begin_mean : source.move_mean)({from, mean, count, share});
+  ScaledBlock<float> block;
+  FirstInvalid none;  // it has been checked
+  const void* const next = from + count * SizeOf(dtype);
+  if (!preconditioner) {
+    source.scale(from, nullptr, next, count, block.values);
+  } else if (preconditioner->layout.tensors()[tensor].dtype == Dtype::kFloat64) {
+    // Its roots may be no floats though the products are.
+    ScaledBlock<double> wide;
+    LoadRoots(*preconditioner, tensor, offset, count, none, wide.roots);
+    LoadScaled(dtype, gradient, offset, count, wide.roots, wide.values);
+    std::copy_n(wide.values, count, block.values);
+  } else {
+    LoadRoots(kernels, *preconditioner, tensor, offset, count, none, block.roots);
+    source.scale(from, block.roots, next, count, block.values);
+  }
+  const FloatSource& floats = kernels.float32;
+  return (first ? floats.begin_mean : floats.move_mean)({block.values, mean, count, share});
+}
+
+/// The same into a mean of doubles.
+UpdateSums UpdatePiece(const Kernels& kernels, bool first, Dtype dtype, const void* gradient,
+                       std::int64_t offset, std::int64_t count, double share,
+                       const std::optional<TypedRow>& preconditioner, std::size_t tensor, double* mean) {
+  const UpdateKernel<double> update = first ? kernels.begin_mean : kernels.move_mean;
+  if (dtype == Dtype::kFloat64 && !preconditioner)
+    return update({static_cast<const double*>(gradient) + offset, mean, count, share});
+  ScaledBlock<double> block;
+  FirstInvalid none;
+  if (preconditioner) LoadRoots(*preconditioner, tensor, offset, count, none, block.roots);
+  LoadScaled(dtype, gradient, offset, count, preconditioner ? block.roots : nullptr, block.values);
+  return update({block.values, mean, count, share});
+}
+
 template <typename Element>
 void MomentStream::Update(std::size_t task, bool first, const RowPointers& gradient, double samples,
                           const std::optional<TypedRow>& preconditioner, ThreadPool& pool, int threads) {
+  const Kernels& kernels = CurrentKernels();
   const double before = samples_[task];
   const double after = before + samples;
+  const auto share = static_cast<Element>(samples / after);
   Element* const mean = Mean<Element>(task);
   const Partition partition(layout_.length(), 2);
   UpdateSums slots[Partition::kMostChunks];
 
   pool.ParallelFor(partition.chunks(), threads, [&](std::int64_t chunk, int) {
-    double block[kBlockColumns];
-    double roots[kBlockColumns];
-    FirstInvalid none;  // the preconditioner has been checked
     partition.ForEachSection(chunk, [&](std::int64_t begin, std::int64_t end) {
       UpdateSums section;
       layout_.ForEachPiece(
-          begin, end, kBlockColumns, [&](std::size_t tensor, std::int64_t offset, std::int64_t count) {
+          begin, end, kColumns, [&](std::size_t tensor, std::int64_t offset, std::int64_t count) {
             const Layout::Tensor& shape = layout_.tensors()[tensor];
-            if (preconditioner) LoadMetric(*preconditioner, tensor, offset, count, none, roots);
-            LoadScaled(shape.dtype, gradient[tensor], offset, count, preconditioner ? roots : nullptr, block);
-            Element* const at = mean + shape.begin + offset;
-            const UpdateSums sums =
-                first ? BeginMean(block, count, at) : MoveMean(block, count, samples / after, at);
+            const UpdateSums sums = UpdatePiece(kernels, first, shape.dtype, gradient[tensor], offset, count,
+                                                share, preconditioner, tensor, mean + shape.begin + offset);
             section.step += sums.step;
             section.norm += sums.norm;
             return true;
@@ -163,7 +176,7 @@ Status MomentStream::Collect(ThreadPool& pool, int threads, const Cancellation& 
     const auto sums = layout_.has_float64() ? PairProducts<double>(pairs, pool, threads, cancellation)
                                             : PairProducts<float>(pairs, pool, threads, cancellation);
     if (!sums) return Aborted();
-    result.mean_inner = pairs.ToMatrix(*sums, mean_norm_squared_);
+    result.mean_inner = pairs.ToMatrix(sums->data(), mean_norm_squared_);
   }
   *moments = std::move(result);
   return {};
@@ -174,33 +187,22 @@ template <typename Element>
 std::optional<std::vector<double>> MomentStream::PairProducts(const TaskPairs& pairs, ThreadPool& pool,
                                                               int threads,
                                                               const Cancellation& cancellation) const {
-  constexpr Dtype kDtype = sizeof(Element) == sizeof(double) ? Dtype::kFloat64 : Dtype::kFloat32;
-  const std::size_t tasks = pairs.tasks().size();
   const std::size_t size = pairs.size();
   if (size == 0) return std::vector<double>();
+  std::vector<const Element*> means;
+  for (const std::size_t task : pairs.tasks()) means.push_back(Mean<Element>(task));
   // Here a chunk is cut without regard to tensors: the means are whole vectors.
   const Partition partition(layout_.length(), static_cast<std::int64_t>(size));
   const auto most_threads =
-      static_cast<std::size_t>(std::clamp<std::int64_t>(threads, 1, Partition::kMostChunks));
+      static_cast<std::size_t>(std::clamp<std::int64_t>(threads, 1, partition.chunks()));
   std::vector<double> slots(static_cast<std::size_t>(partition.chunks()) * size);
-  std::vector<double> section_sums(most_threads * size);
-  std::vector<double> scratch(most_threads * tasks * kBlockColumns);
+  std::vector<PairSums<Element>> sums(most_threads, PairSums<Element>(means, size));
 
   pool.ParallelFor(partition.chunks(), static_cast<int>(most_threads), [&](std::int64_t chunk, int thread) {
-    const auto t = static_cast<std::size_t>(thread);
-    double* const blocks = scratch.data() + t * tasks * kBlockColumns;
-    double* const sums = section_sums.data() + t * size;
+    PairSums<Element>& mine = sums[static_cast<std::size_t>(thread)];
     partition.ForEachSection(chunk, [&](std::int64_t begin, std::int64_t end) {
       if (cancellation.cancelled()) return false;
-      std::fill_n(sums, size, 0.0);
-      for (std::int64_t at = begin; at < end; at += kBlockColumns) {
-        const std::int64_t count = std::min(kBlockColumns, end - at);
-        for (std::size_t i = 0; i < tasks; ++i) {
-          Load(kDtype, Mean<Element>(pairs.tasks()[i]), at, count, blocks + i * kBlockColumns);
-        }
-        pairs.Accumulate(blocks, kBlockColumns, count, sums);
-      }
-      for (std::size_t i = 0; i < size; ++i) slots[static_cast<std::size_t>(chunk) * size + i] += sums[i];
+      mine.Section(begin, end, slots.data() + static_cast<std::size_t>(chunk) * size);
       return true;
     });
   });

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace pike {
 
-/// The pairs i > j of a list of tasks: those that were measured, in the order of the list.
+/// The pairs of a list of tasks: those that were measured, in the order of the list.
 class TaskPairs {
  public:
   explicit TaskPairs(std::vector<std::size_t> tasks) : tasks_(std::move(tasks)) {}
@@ -15,13 +15,9 @@ class TaskPairs {
   const std::vector<std::size_t>& tasks() const { return tasks_; }
   std::size_t size() const { return tasks_.empty() ? 0 : tasks_.size() * (tasks_.size() - 1) / 2; }
 
-  /// sums[pair] += the product of the pair's blocks; block i, of task tasks()[i], begins at blocks + i *
-  /// stride.
-  void Accumulate(const double* blocks, std::int64_t stride, std::int64_t count, double* sums) const;
-
-  /// The symmetric K×K matrix, row-major, with `diagonal` (length K) on its diagonal and zeros for absent
-  /// tasks.
-  std::vector<double> ToMatrix(const std::vector<double>& sums, const std::vector<double>& diagonal) const;
+  /// The symmetric K×K matrix, row-major, of `sums` in the order in which kernels compute them, with
+  /// `diagonal` (length K) on its diagonal and zeros for absent tasks.
+  std::vector<double> ToMatrix(const double* sums, const std::vector<double>& diagonal) const;
 
  private:
   std::vector<std::size_t> tasks_;

@@ -10,6 +10,7 @@ import {
   type HostRequest,
   numberAt,
   plainMoments,
+  promised,
   randomRequest,
   shared,
   single,
@@ -50,7 +51,7 @@ describe('batch kernel', () => {
     await fc.assert(
       fc.asyncProperty(requests, fc.boolean(), async (options, rowScalars) => {
         const request = randomRequest({ ...options, rowScalars });
-        expectClose(await cpu(2).moments(request), plainMoments(request), request, 1e-12);
+        expectClose(await cpu(2).moments(request), plainMoments(request), request, promised(request));
       }),
       { numRuns: 150 },
     );
@@ -65,7 +66,7 @@ describe('batch kernel', () => {
           microBatches: [2, 1],
           seed: 3,
         });
-        expectClose(await cpu(2).moments(request), plainMoments(request), request, 1e-12);
+        expectClose(await cpu(2).moments(request), plainMoments(request), request, promised(request));
       }
     },
     120_000,
@@ -126,6 +127,7 @@ describe('streaming kernel', () => {
       fc.asyncProperty(requests, async (options) => {
         const request = randomRequest({ ...options, rowScalars: false });
         fc.pre(request.rows.flat().length > 0);
+        // Means of doubles if any tensor is one.
         const epsilon = options.shape.dtypes.includes('float64') ? 1e-12 : 1e-6;
         expectClose(await streamed(cpu(2), request), plainMoments(request), request, epsilon);
       }),
@@ -137,7 +139,7 @@ describe('streaming kernel', () => {
     const request = { ...big(), rowScalars: false };
     const results = await Promise.all([1, 2, 3, 8].map((threads) => streamed(cpu(threads), request)));
     for (const result of results) expect(result).toStrictEqual(results[0]);
-    expectClose(results[0], await cpu().moments(request), request, 1e-12);
+    expectClose(results[0], await cpu().moments(request), request, promised(request));
   }, 120_000);
 
   it('takes tasks in any order when products are wanted', async () => {

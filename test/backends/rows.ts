@@ -23,6 +23,11 @@ export function cpu(threads?: number): Backend {
   return backend;
 }
 
+/** ε of the promise for random data: sums over doubles are doubles, all others floats of bounded length. */
+export function promised(request: HostRequest): number {
+  return request.rows.flat().every((row) => row.dtypes.every((dtype) => dtype === 'float64')) ? 1e-12 : 1e-6;
+}
+
 const words = new DataView(new ArrayBuffer(4));
 
 /** A number that is exact in bfloat16 or float16, and its bits. (Cut off, not rounded; no subnormals.) */

@@ -1,0 +1,221 @@
+#include "cpu/task_sums.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "cpu/blocks.h"
+#include "cpu/partition.h"
+#include "cpu/range.h"
+
+namespace pike {
+namespace {
+
+/// Beyond this many rows the rounding of a mean of floats takes more than its share of the promised error.
+constexpr std::size_t kMostFloatRows = 512;
+
+std::vector<std::size_t> MeasuredTasks(const std::vector<std::int32_t>& rows_per_task) {
+  std::vector<std::size_t> tasks;
+  for (std::size_t k = 0; k < rows_per_task.size(); ++k) {
+    if (rows_per_task[k] > 0) tasks.push_back(k);
+  }
+  return tasks;
+}
+
+template <typename Element>
+ProductsBlock<Element> Means(const std::vector<const Element*>& means, const TaskScratch& scratch,
+                             std::int64_t count, std::int64_t size) {
+  return {.vectors = means.data(),
+          .vector_count = static_cast<std::int64_t>(means.size()),
+          .count = count,
+          .coming = scratch.addresses.data(),
+          .coming_count = static_cast<std::int64_t>(scratch.addresses.size()) - kMostRowsAtOnce,
+          .coming_offset = count * size,
+          .coming_step = size};
+}
+
+}  // namespace
+
+TaskSums::TaskSums(const MomentsInput& input, const Kernels& kernels)
+    : input_(input), kernels_(kernels), pairs_(MeasuredTasks(input.rows_per_task)) {
+  std::size_t first = 0;
+  for (std::size_t k = 0; k < input.rows_per_task.size(); ++k) {
+    const auto count = static_cast<std::size_t>(input.rows_per_task[k]);
+    const auto samples = input.samples.begin() + static_cast<std::ptrdiff_t>(first);
+    const double total = std::accumulate(samples, samples + static_cast<std::ptrdiff_t>(count), 0.0);
+    total_samples_.push_back(total);
+    for (std::size_t i = first; i < first + count; ++i) weight_.push_back(input.samples[i] / total);
+    if (count > 0) tasks_.push_back({k, first, count});
+    most_rows_ = std::max(most_rows_, count);
+    first += count;
+  }
+  float_weight_.assign(weight_.begin(), weight_.end());
+  doubles_only_ = most_rows_ > kMostFloatRows;
+  // All rows of a block together leave the second level of cache room for the next; but in blocks too short,
+  // adding up lanes takes more time than the sums.
+  constexpr std::int64_t kElements = 64 * 1024;
+  constexpr std::int64_t kFewestColumns = 512;
+  const auto rows = static_cast<std::int64_t>(std::max<std::size_t>(input.rows.size(), 1));
+  columns_ = std::clamp(Padded(kElements / rows), kFewestColumns, kernels.floats.most_columns);
+  // A cache line more, so that the vectors do not all begin in the same set of the first level of cache.
+  stride_ = columns_ + kPadding;
+}
+
+TaskScratch TaskSums::NewScratch() const {
+  return TaskScratch(input_.rows.size(), most_rows_, tasks_.size(), stride_, size());
+}
+
+bool TaskSums::Add(std::size_t tensor, std::int64_t offset, std::int64_t count, TaskScratch& scratch,
+                   FirstInvalid& invalid, double* sums) const {
+  const bool metric = input_.preconditioner.has_value();
+  const Dtype dtype = input_.layout.tensors()[tensor].dtype;
+  const bool in_floats = dtype != Dtype::kFloat64 && !doubles_only_;
+  bool done = false;
+  const std::int64_t size = SizeOf(dtype);
+  const std::size_t rows = input_.rows.size();
+  for (std::size_t i = 0; i < rows; ++i)
+    scratch.addresses[i] = static_cast<const char*>(input_.rows[i][tensor]) + offset * size;
+  for (std::size_t i = rows; i < scratch.addresses.size(); ++i)
+    scratch.addresses[i] = static_cast<const char*>(scratch.addresses[i - rows]) + count * size;
+  if (in_floats) {
+    if (metric &&
+        !LoadRoots(kernels_, *input_.preconditioner, tensor, offset, count, invalid, scratch.roots<float>()))
+      return false;
+    AddInFloats(dtype, count, metric, scratch);
+    done = InRange(dtype, count, scratch);
+  }
+  if (!done) {
+    if (metric && !LoadRoots(*input_.preconditioner, tensor, offset, count, invalid, scratch.roots<double>()))
+      return false;
+    AddInDoubles(dtype, count, metric, scratch);
+  }
+  for (std::size_t i = 0; i < scratch.block.size(); ++i) sums[i] += scratch.block[i];
+  return true;
+}
+
+/// Sums one task's rows, which may be more than a kernel takes at once. Where they are not copies, those that
+/// follow `rows` are fetched meanwhile.
+template <typename Element>
+void TaskSums::SumTask(std::size_t t, const Arithmetic<Element>& arithmetic,
+                       const RowKernels<Element>& kernels, const void* const* rows, bool in_place,
+                       std::int64_t count, const Element* weight, Element* mean, double* sums) const {
+  const TaskRows& task = tasks_[t];
+  RowsBlock<Element> block = {.rows = rows,
+                              .coming = rows,
+                              .count = count,
+                              .weight = weight,
+                              .mean = mean,
+                              .deviation = sums + task.first,
+                              .alignment = sums + alignment_at() + task.first,
+                              .norm = sums + norm_at() + t};
+  if (task.count <= static_cast<std::size_t>(arithmetic.most_rows)) {
+    if (in_place) block.coming += task.count;
+    kernels.whole[task.count - 1][input_.row_scalars](block);
+    return;
+  }
+  constexpr std::size_t kMost = kPartRows;
+  for (std::size_t i = 0; i < task.count; i += kMost) {
+    const std::size_t n = std::min(kMost, task.count - i);
+    block.coming = in_place ? block.rows + n : block.rows;
+    kernels.sum[n - 1][i > 0](block);
+    block.rows += n;
+    block.weight += n;
+  }
+  *block.norm = arithmetic.norm(mean, count);
+  block.rows = rows;
+  for (std::size_t i = 0; i < task.count; i += kMost) {
+    const std::size_t n = std::min(kMost, task.count - i);
+    block.coming = block.rows;  // they are in cache by now
+    kernels.scores[n - 1][input_.row_scalars](block);
+    block.rows += n;
+    block.deviation += n;
+    block.alignment += n;
+  }
+}
+
+void TaskSums::AddInFloats(Dtype dtype, std::int64_t count, bool metric, TaskScratch& scratch) const {
+  double* const sums = scratch.block.data();
+  const FloatSource& source = kernels_.floats_of(dtype);
+  const bool in_place = source.in_place && !metric;
+  for (std::size_t t = 0; t < tasks_.size(); ++t) {
+    const TaskRows& task = tasks_[t];
+    const void* const* rows = &scratch.addresses[task.first];
+    const RowKernels<float>* kernels = &source.rows;
+    if (!in_place) {
+      const float* const roots = metric ? scratch.roots<float>() : nullptr;
+      for (std::size_t i = 0; i < task.count; ++i) {
+        scratch.scaled[i] = scratch.row<float>(i);
+        source.scale(rows[i], roots, rows[i + 1], count, scratch.row<float>(i));
+      }
+      rows = scratch.scaled.data();
+      kernels = &kernels_.float32.rows;
+    }
+    SumTask(t, kernels_.floats, *kernels, rows, in_place, count, &float_weight_[task.first],
+            scratch.mean<float>(t), sums);
+  }
+  if (input_.inner)
+    kernels_.floats.products(Means(scratch.float_means, scratch, count, SizeOf(dtype)), sums + products_at());
+}
+
+/// Whether sums of floats hold what sums of doubles would: nothing overflowed, nothing vanished.
+bool TaskSums::InRange(Dtype dtype, std::int64_t count, const TaskScratch& scratch) const {
+  for (std::size_t t = 0; t < tasks_.size(); ++t) {
+    const TaskRows& task = tasks_[t];
+    double sum = scratch.block[norm_at() + t];
+    for (std::size_t i = task.first; i < task.first + task.count; ++i) sum += scratch.block[i];
+    if (IsInFloatRange(sum)) continue;
+    if (sum != 0) return false;
+    for (std::size_t i = task.first; i < task.first + task.count; ++i) {
+      if (!IsZero(scratch.addresses[i], count * SizeOf(dtype))) return false;
+    }
+  }
+  return true;
+}
+
+void TaskSums::AddInDoubles(Dtype dtype, std::int64_t count, bool metric, TaskScratch& scratch) const {
+  double* const sums = scratch.block.data();
+  for (std::size_t t = 0; t < tasks_.size(); ++t) {
+    const TaskRows& task = tasks_[t];
+    const bool in_place = dtype == Dtype::kFloat64 && !metric;
+    const void* const* rows = &scratch.addresses[task.first];
+    if (!in_place) {
+      for (std::size_t i = 0; i < task.count; ++i) {
+        LoadScaled(dtype, rows[i], 0, count, metric ? scratch.roots<double>() : nullptr,
+                   scratch.row<double>(i));
+        scratch.scaled[i] = scratch.row<double>(i);
+      }
+      rows = scratch.scaled.data();
+    }
+    SumTask(t, kernels_.doubles, kernels_.float64, rows, in_place, count, &weight_[task.first],
+            scratch.mean<double>(t), sums);
+  }
+  if (input_.inner)
+    kernels_.doubles.products(Means(scratch.double_means, scratch, count, SizeOf(dtype)),
+                              sums + products_at());
+}
+
+Moments TaskSums::ToMoments(const std::vector<double>& sums) const {
+  const std::size_t tasks = input_.rows_per_task.size();
+  const auto rows = static_cast<std::ptrdiff_t>(input_.rows.size());
+  Moments moments;
+  moments.micro_batches = input_.rows_per_task;
+  moments.samples = total_samples_;
+  moments.deviation.resize(tasks);
+  moments.mean_norm_squared.resize(tasks);
+  for (std::size_t t = 0; t < tasks_.size(); ++t) {
+    const TaskRows& task = tasks_[t];
+    CompensatedSum deviation;
+    for (std::size_t i = task.first; i < task.first + task.count; ++i)
+      deviation.Add(input_.samples[i] * sums[i]);
+    moments.deviation[task.task] = deviation.Value();
+    moments.mean_norm_squared[task.task] = sums[norm_at() + t];
+  }
+  if (input_.inner) moments.mean_inner = pairs_.ToMatrix(&sums[products_at()], moments.mean_norm_squared);
+  if (input_.row_scalars) {
+    const auto alignment = sums.begin() + static_cast<std::ptrdiff_t>(alignment_at());
+    moments.row_deviation.emplace(sums.begin(), sums.begin() + rows);
+    moments.row_alignment.emplace(alignment, alignment + rows);
+  }
+  return moments;
+}
+
+}  // namespace pike
