@@ -3,16 +3,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { RefusedError } from '../part-process.js';
+import { broken, formatReport, type PartReport } from '../report.js';
+import { SIZES, type Size } from '../size.js';
 import { writeBundle } from './bundle.js';
-import { NoGpuError } from './device.js';
 import type { Environment } from './environment.js';
 import { ALL_PARTS, PARTS, runHere, runInChild } from './parts.js';
-import type { Size } from './problems.js';
-import { broken, formatReport, type PartReport } from './report.js';
 
 /** The root of the package, from bench/gpu/ as from dist-bench/gpu/. */
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SIZES: readonly Size[] = ['full', 'quick', 'tiny'];
 
 const usage = `Tests on this machine's GPU what is promised of the CUDA kernels: the same sums as the reference, the same
 bits as in the emulator, no errors under compute-sanitizer, speed next to a copy and next to PyTorch. Exit code 0 when
@@ -44,7 +43,7 @@ export async function runGpuBench(args: readonly string[]): Promise<number> {
     if (given.part !== null) return await runHere(given.part, given.size);
     return await runAll(given.size, given.json, args);
   } catch (error) {
-    if (error instanceof NoGpuError) {
+    if (error instanceof RefusedError) {
       console.error(`bench gpu: no GPU can be used: ${error.message}`);
       return 2;
     }
