@@ -65,7 +65,9 @@ void UpdatePortable(float* mean, const float* gradient, std::int64_t length, flo
 PIKE_AVX512 inline std::uint64_t Total(const __m512i (&sum)[8]) {
   __m512i all = sum[0];
   for (int i = 1; i < 8; ++i) all = _mm512_add_epi64(all, sum[i]);
-  return static_cast<std::uint64_t>(_mm512_reduce_add_epi64(all));
+  std::uint64_t words[8];
+  _mm512_storeu_si512(words, all);
+  return words[0] + words[1] + words[2] + words[3] + words[4] + words[5] + words[6] + words[7];
 }
 
 PIKE_AVX2 inline std::uint64_t Total(const __m256i (&sum)[8]) {
