@@ -1,7 +1,7 @@
 /**
  * The same estimates in plain JavaScript, one thread, written as one would who wants them fast and has nothing but the
- * language: means and deviations over blocks of columns that stay in the cache, with four sums at a time, so that an
- * addition need not wait for the one before.
+ * language: means and deviations over blocks of columns that stay in the cache, two micro-batches in one loop, and
+ * several sums at a time, so that an addition need not wait for the one before.
  */
 export interface PlainStatistics {
   readonly normSquared: Float64Array;
@@ -9,7 +9,7 @@ export interface PlainStatistics {
   readonly inner: Float64Array | null;
 }
 
-/** Columns whose means of all tasks are held at once, if there are not too many tasks. */
+/** Columns whose means of all tasks are held at once. */
 const BLOCK = 1024;
 
 type Numbers = Float32Array | Float64Array;
@@ -29,16 +29,13 @@ export function plainStatistics(
   for (let begin = 0; begin < d; begin += BLOCK) {
     const count = Math.min(BLOCK, d - begin);
     for (let k = 0; k < K; k++) {
+      const blocks = rows[k].map((row) => row.subarray(begin, begin + count));
       const mean = means[k];
-      const task = rows[k];
-      const [first] = task;
-      const share = samples[k][0] / n[k];
-      for (let j = 0; j < count; j++) mean[j] = share * first[begin + j];
-      for (let i = 1; i < task.length; i++) addScaled(task[i], begin, count, samples[k][i] / n[k], mean);
-      for (let i = 0; i < task.length; i++)
-        deviation[k] += samples[k][i] * squaredDistance(task[i], begin, count, mean);
-      products[k * K + k] += dot(mean, mean, count);
-      for (let j = 0; inner && j < k; j++) products[k * K + j] += dot(mean, means[j], count);
+      deviation[k] +=
+        blocks.length === 2
+          ? meanOfTwo(blocks[0], blocks[1], samples[k][0], samples[k][1], mean)
+          : meanOfMany(blocks, samples[k], n[k], mean);
+      for (let j = inner ? 0 : k; j <= k; j++) products[k * K + j] += dot(mean, means[j], count);
     }
   }
   const variance = deviation.map((sum, k) => sum / (rows[k].length - 1));
@@ -50,31 +47,59 @@ export function plainStatistics(
   return { normSquared, variance, inner: inner ? products : null };
 }
 
-function addScaled(row: Numbers, begin: number, count: number, factor: number, sum: Float64Array): void {
-  for (let j = 0; j < count; j++) sum[j] += factor * row[begin + j];
+/** Writes the mean of two blocks of s and t samples. Returns their deviation from it. */
+function meanOfTwo(x: Numbers, y: Numbers, s: number, t: number, mean: Float64Array): number {
+  const share = s / (s + t);
+  let even = 0;
+  let odd = 0;
+  let j = 0;
+  // The deviations are those of a difference: s(x − m)² + t(y − m)² = (x − y)² st/(s + t).
+  for (; j + 2 <= x.length; j += 2) {
+    const a = x[j] - y[j];
+    const b = x[j + 1] - y[j + 1];
+    mean[j] = y[j] + share * a;
+    mean[j + 1] = y[j + 1] + share * b;
+    even += a * a;
+    odd += b * b;
+  }
+  for (; j < x.length; j++) {
+    const a = x[j] - y[j];
+    mean[j] = y[j] + share * a;
+    even += a * a;
+  }
+  return share * t * (even + odd);
 }
 
-function squaredDistance(row: Numbers, begin: number, count: number, mean: Float64Array): number {
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let e = 0;
+/** The same for any number of blocks, of n samples in all. */
+function meanOfMany(
+  blocks: readonly Numbers[],
+  samples: readonly number[],
+  n: number,
+  mean: Float64Array,
+): number {
+  mean.fill(0);
+  for (let i = 0; i < blocks.length; i++) {
+    const block = blocks[i];
+    const share = samples[i] / n;
+    for (let j = 0; j < block.length; j++) mean[j] += share * block[j];
+  }
+  let sum = 0;
+  for (let i = 0; i < blocks.length; i++) sum += samples[i] * squaredDistance(blocks[i], mean);
+  return sum;
+}
+
+function squaredDistance(block: Numbers, mean: Float64Array): number {
+  let even = 0;
+  let odd = 0;
   let j = 0;
-  for (; j + 4 <= count; j += 4) {
-    const p = row[begin + j] - mean[j];
-    const q = row[begin + j + 1] - mean[j + 1];
-    const r = row[begin + j + 2] - mean[j + 2];
-    const s = row[begin + j + 3] - mean[j + 3];
-    a += p * p;
-    b += q * q;
-    c += r * r;
-    e += s * s;
+  for (; j + 2 <= block.length; j += 2) {
+    const a = block[j] - mean[j];
+    const b = block[j + 1] - mean[j + 1];
+    even += a * a;
+    odd += b * b;
   }
-  for (; j < count; j++) {
-    const p = row[begin + j] - mean[j];
-    a += p * p;
-  }
-  return a + b + (c + e);
+  for (; j < block.length; j++) even += (block[j] - mean[j]) ** 2;
+  return even + odd;
 }
 
 function dot(x: Float64Array, y: Float64Array, count: number): number {
