@@ -1,10 +1,11 @@
 /** The same bits in every run, wherever the rows lie, and those that the emulator gets. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type Check, type PartReport, partReport } from '../report.js';
+import type { Size } from '../size.js';
 import { differentBits, flatten } from './compare.js';
 import { Gpu } from './device.js';
 import { drawInputs, type Problem } from './inputs.js';
-import { bitProblems, randomProblems, type Size } from './problems.js';
-import { type Check, type PartReport, partReport } from './report.js';
+import { bitProblems, randomProblems } from './problems.js';
 
 /** Numbers of every problem of `bitProblems` as the emulator computes them, in the order of `flatten`. */
 export type EmulatedBits = Readonly<Record<string, readonly number[]>>;

@@ -1,4 +1,5 @@
 /** A GPU as the bench uses it: memory, gradients in it, and the ways to measure them. */
+
 import type { Backend, MomentsRequest } from '../../dist/backends/backend.js';
 import { createCudaBackend } from '../../dist/backends/cuda.js';
 import { cudaStatus } from '../../dist/backends/cuda-status.js';
@@ -6,10 +7,11 @@ import { loadAddon, type NativeAddon, type NativeStatus } from '../../dist/backe
 import type { DeviceGradient, DeviceTensor } from '../../dist/gradients/device-gradient.js';
 import { type GradientView, viewGradient } from '../../dist/gradients/gradient.js';
 import type { Moments } from '../../dist/statistics/statistics.js';
+import { RefusedError } from '../part-process.js';
 import { type DeviceDtype, ELEMENT_BYTES, type Inputs, type Memory, type Problem } from './inputs.js';
 
 /** There is no GPU to use; the message says why. */
-export class NoGpuError extends Error {}
+export class NoGpuError extends RefusedError {}
 
 /** Room beyond the largest shift, so that a row can begin on any element. */
 const MARGIN_BYTES = 256;

@@ -2,8 +2,8 @@
 import { cudaStatus } from '../../dist/backends/cuda-status.js';
 import { loadAddon } from '../../dist/backends/load-addon.js';
 import { isStatus } from '../../dist/backends/native-call.js';
+import { type PartReport, partReport } from '../report.js';
 import { NoGpuError } from './device.js';
-import { type PartReport, partReport } from './report.js';
 
 export interface Environment {
   readonly device: string;

@@ -2,7 +2,7 @@
  * Measurements to run on a GPU: shapes, and the numbers that belong to them. A problem gives the same numbers on every
  * machine, so results of the emulator can be held against those of a GPU to the last bit.
  */
-import { randomNumbers } from './random.js';
+import { randomNumbers } from '../random.js';
 
 export type DeviceDtype = 'float32' | 'bfloat16' | 'float16';
 export const DEVICE_DTYPES: readonly DeviceDtype[] = ['float32', 'bfloat16', 'float16'];

@@ -1,9 +1,11 @@
 /** The sums of a GPU against those of the TypeScript reference. */
+
+import { below, type Check, type PartReport, partReport, short } from '../report.js';
+import type { Size } from '../size.js';
 import { expectedMoments, largestError, TYPICAL_ERROR, WORST_ERROR } from './compare.js';
 import { Gpu, hasRowScalars } from './device.js';
 import { drawInputs, type Problem } from './inputs.js';
-import { adversarialProblems, randomProblems, type Size } from './problems.js';
-import { below, type Check, type PartReport, partReport, short } from './report.js';
+import { adversarialProblems, randomProblems } from './problems.js';
 
 export async function parity(size: Size): Promise<PartReport> {
   const gpu = new Gpu();

@@ -1,9 +1,8 @@
 /** Which problems are run: every path of the kernels, and whatever could be different about memory. */
-import { DEVICE_DTYPES, type DeviceDtype, type Problem, problem, type Values } from './inputs.js';
-import { randomNumbers } from './random.js';
 
-/** 'tiny' is for an emulated GPU. */
-export type Size = 'full' | 'quick' | 'tiny';
+import { randomNumbers } from '../random.js';
+import type { Size } from '../size.js';
+import { DEVICE_DTYPES, type DeviceDtype, type Problem, problem, type Values } from './inputs.js';
 
 const repeat = (count: number, rows: number) => new Array<number>(count).fill(rows);
 

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { type Check, type PartReport, partReport } from './report.js';
+import { type Check, type PartReport, partReport } from '../report.js';
 
 const TOOLS = ['memcheck', 'racecheck', 'synccheck', 'initcheck'] as const;
 /** An exit code that neither Node nor the bench uses. */

@@ -8,12 +8,12 @@ import { type ComputedUpdate, computeUpdate, type UpdateInput } from '../../dist
 import { encodeLogWeights, initialLogWeights } from '../../dist/rules/rule.js';
 import { weightsOf } from '../../dist/rules/simplex.js';
 import { initSmoothing } from '../../dist/statistics/smoothing.js';
+import { randomNumbers } from '../random.js';
+import { below, type Check, type PartReport, partReport, short } from '../report.js';
+import type { Size } from '../size.js';
 import { WEIGHT_ERROR } from './compare.js';
 import { Gpu } from './device.js';
 import { drawInputs, problem } from './inputs.js';
-import type { Size } from './problems.js';
-import { randomNumbers } from './random.js';
-import { below, type Check, type PartReport, partReport, short } from './report.js';
 
 const UPDATES = 4;
 

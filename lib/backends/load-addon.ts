@@ -155,6 +155,22 @@ export interface NativeDeviceTools {
   ): number | NativeStatus;
 }
 
+/** Of benchmarks: how fast the memory of the host is, and how long the JS thread has computed. */
+export interface NativeHostTools {
+  /** What the probes use, such as 'AVX2'. */
+  readonly instructionSet: string;
+  /** Reads all arrays once, in 1 or 8 streams per thread. They must stay where they are until the promise resolves. */
+  read(
+    arrays: readonly NodeJS.TypedArray[],
+    streams: number,
+    threads: number,
+  ): NativeResult<{ readonly seconds: number; readonly checksum: bigint }>;
+  /** mean += scale · (gradient − mean), in place. Seconds. */
+  update(mean: Float32Array, gradient: Float32Array, scale: number, threads: number): NativeResult<number>;
+  /** CPU time of the thread that asks; −1 where the system does not tell. */
+  threadSeconds(): number;
+}
+
 export interface NativeCudaDevice {
   readonly name: string;
   /** As '9.0'. */
@@ -199,6 +215,7 @@ export interface NativeAddon {
   ): NativeResult<NativeDeviceMoments>;
   readonly DeviceMomentStream: new (options: NativeDeviceStreamOptions) => NativeDeviceMomentStream;
   readonly deviceTools: NativeDeviceTools;
+  readonly hostTools: NativeHostTools;
   readonly Cancellation: new () => NativeCancellation;
 }
 

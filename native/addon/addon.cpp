@@ -8,6 +8,7 @@
 #include "addon/device_stream_object.h"
 #include "addon/device_tools.h"
 #include "addon/environment.h"
+#include "addon/host_tools.h"
 #include "addon/moment_stream_object.h"
 #include "addon/moments_job.h"
 
@@ -27,6 +28,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("deviceMoments", Napi::Function::New<SubmitDeviceMoments>(env, "deviceMoments"));
   exports.Set("DeviceMomentStream", DeviceStreamObject::Define(env));
   exports.Set("deviceTools", DeviceToolsObject(env));
+  exports.Set("hostTools", HostToolsObject(env));
   exports.Set("Cancellation", CancellationObject::Define(env));
   return exports;
 }

@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { sameBits } from '../../bench/gpu/bits.js';
 import { showVersion } from '../../bench/gpu/environment.js';
-import { endedEarly } from '../../bench/gpu/parts.js';
 import { askPeers, comparePeers, keyOf, type PeerResult } from '../../bench/gpu/peers.js';
-import { atLeast, below, broken, formatReport, formatTable, partReport } from '../../bench/gpu/report.js';
 import { sanitizer, verdict } from '../../bench/gpu/sanitizer.js';
-import { median, medianRatio, shareOfCopy, timing } from '../../bench/gpu/statistics.js';
 import { targetShare } from '../../bench/gpu/targets.js';
 import { shareCheck, TIMED_TASKS } from '../../bench/gpu/throughput.js';
 import { longestRow } from '../../bench/gpu/timed-rows.js';
+import { endedEarly } from '../../bench/part-process.js';
+import { atLeast, below, broken, formatReport, formatTable, partReport } from '../../bench/report.js';
+import { median, medianRatio, shareOfCopy, timing } from '../../bench/statistics.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'pike-bench-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

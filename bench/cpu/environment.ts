@@ -1,0 +1,44 @@
+/** What is being measured on. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { type PartReport, partReport } from '../report.js';
+import { requireAddon } from './probe.js';
+
+export interface Environment {
+  readonly cpu: string;
+  readonly cores: string;
+  readonly memory: string;
+  /** Of the kernels, and of the probes. */
+  readonly instructionSet: string;
+  readonly probes: string;
+  /** Of the system: [always], [madvise] or [never]. */
+  readonly hugePages: string;
+  readonly compiler: string;
+  readonly node: string;
+  readonly platform: string;
+}
+
+/** @throws RefusedError without an addon */
+export async function environment(): Promise<PartReport> {
+  const { buildInfo, hostTools } = requireAddon();
+  const data: Environment = {
+    cpu: cpus()[0]?.model.trim() || 'unknown',
+    cores: String(availableParallelism()),
+    memory: `${(totalmem() / 1e9).toFixed(1)} GB`,
+    instructionSet: buildInfo.instructionSet,
+    probes: hostTools.instructionSet,
+    hugePages: hugePages(),
+    compiler: buildInfo.compiler,
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+  };
+  return partReport({ tables: [{ title: '', head: ['', ''], rows: Object.entries(data) }], data });
+}
+
+function hugePages(): string {
+  try {
+    return readFileSync('/sys/kernel/mm/transparent_hugepage/enabled', 'utf8').trim();
+  } catch {
+    return 'unknown';
+  }
+}
