@@ -29,14 +29,16 @@ inline constexpr int kPartRows = 4;
 /// Some rows of one task.
 template <typename Element>
 struct RowsBlock {
-  const void* const* rows;    ///< Where the block begins in each.
-  const void* const* coming;  ///< As many addresses of what will be read after this, to be fetched meanwhile.
-  std::int64_t count;         ///< Columns, at least one.
-  const Element* weight;      ///< s_ki / n_k of each row.
-  Element* mean;              ///< ḡ_k
-  double* deviation;          ///< Out, per row: ‖g_i − ḡ‖².
-  double* alignment;          ///< Out, per row, if asked for: ⟨g_i − ḡ, ḡ⟩.
-  double* norm;               ///< Out: ‖ḡ‖².
+  const void* const* rows;  ///< Where the block begins in each.
+  std::int64_t count;       ///< Columns, at least one.
+  const Element* roots;     ///< √D, by which every row is multiplied; ones without a metric.
+  const Element* weight;    ///< s_ki / n_k of each row.
+  Element* mean;            ///< ḡ_k
+  /// As many addresses as rows, of what will be read after them, to be fetched meanwhile.
+  const void* const* coming = nullptr;
+  double* deviation = nullptr;  ///< Out, per row: ‖g_i − ḡ‖².
+  double* alignment = nullptr;  ///< Out, per row, if asked for: ⟨g_i − ḡ, ḡ⟩.
+  double* norm = nullptr;       ///< Out: ‖ḡ‖².
 };
 
 /// Kernels for rows of one dtype; the first index is the number of rows − 1.

@@ -11,6 +11,8 @@
 namespace pike {
 namespace {
 
+constexpr std::int64_t kBlockColumns = 256;
+
 bool Valid(double element) { return element >= 0 && element <= std::numeric_limits<double>::max(); }
 
 /// The position of the first element that is negative or not finite, or −1.
@@ -66,10 +68,11 @@ bool LoadRoots(const Kernels& kernels, const TypedRow& preconditioner, std::size
   }
   // Doubles, or something that is not valid: both are rare.
   std::fill_n(roots + count, Padded(count) - count, 0.0f);
-  for (std::int64_t j = 0; j < count; ++j) {
-    double root;
-    if (!LoadRoots(preconditioner, tensor, offset + j, 1, invalid, &root)) return false;
-    roots[j] = static_cast<float>(root);
+  double block[kBlockColumns + kPadding];
+  for (std::int64_t at = 0; at < count; at += kBlockColumns) {
+    const std::int64_t rest = std::min(kBlockColumns, count - at);
+    if (!LoadRoots(preconditioner, tensor, offset + at, rest, invalid, block)) return false;
+    for (std::int64_t j = 0; j < rest; ++j) roots[at + j] = static_cast<float>(block[j]);
   }
   return true;
 }

@@ -10,12 +10,9 @@
 
 namespace pike {
 
-/// Columns that a kernel treats at once: rows of such blocks stay in the first or second level of cache.
-inline constexpr std::int64_t kBlockColumns = 256;
-
 /// Columns whose block sums are added up before they go into the slot of a chunk, which keeps chains of
 /// additions short; also how often a kernel looks whether it was cancelled.
-inline constexpr std::int64_t kSectionColumns = 64 * kBlockColumns;
+inline constexpr std::int64_t kSectionColumns = 16384;
 
 class Partition {
  public:
@@ -24,9 +21,10 @@ class Partition {
   /// Whole sections per chunk; few enough chunks that their slots stay small, enough of them to share out
   /// evenly.
   Partition(std::int64_t length, std::int64_t doubles_per_slot) : length_(length) {
-    constexpr std::int64_t kSlotDoubles = std::int64_t{8} << 20;  // 64 MiB in all
-    const std::int64_t most =
-        std::clamp<std::int64_t>(kSlotDoubles / std::max<std::int64_t>(doubles_per_slot, 1), 16, kMostChunks);
+    constexpr std::int64_t kSlotDoubles = std::int64_t{64} << 10;  // 512 KiB in all, but for many tasks
+    constexpr std::int64_t kFewestChunks = 32;
+    const std::int64_t slots = kSlotDoubles / std::max<std::int64_t>(doubles_per_slot, 1);
+    const std::int64_t most = std::clamp(slots, kFewestChunks, kMostChunks);
     const std::int64_t sections = CeilDivide(length, kSectionColumns);
     columns_ = std::max<std::int64_t>(CeilDivide(sections, most), 1) * kSectionColumns;
     chunks_ = CeilDivide(length, columns_);

@@ -69,9 +69,11 @@ struct Scores {
   V deviation[kRows];
   V alignment[kRows];
   V norm;
+  const E* roots;
   E* mean;
 
-  PIKE_INLINE explicit Scores(const RowsBlock<E>& block) : norm(V::Zero()), mean(block.mean) {
+  PIKE_INLINE explicit Scores(const RowsBlock<E>& block)
+      : norm(V::Zero()), roots(block.roots), mean(block.mean) {
     PIKE_UNROLL
     for (int i = 0; i < kRows; ++i) {
       deviation[i] = alignment[i] = V::Zero();
@@ -80,9 +82,10 @@ struct Scores {
   }
 
   PIKE_INLINE void operator()(const T* const (&p)[kRows], std::int64_t at, std::int64_t column) {
+    const V root = V::Load(roots + column);
     V x[kRows];
     PIKE_UNROLL
-    for (int i = 0; i < kRows; ++i) x[i] = Source::Load(p[i] + at);
+    for (int i = 0; i < kRows; ++i) x[i] = Source::Load(p[i] + at) * root;
     V m;
     if constexpr (kGiven) {
       m = V::Load(mean + column);
@@ -122,9 +125,10 @@ struct WeightedSum {
   using T = typename Source::Type;
 
   V weight[kRows];
+  const E* roots;
   E* mean;
 
-  PIKE_INLINE explicit WeightedSum(const RowsBlock<E>& block) : mean(block.mean) {
+  PIKE_INLINE explicit WeightedSum(const RowsBlock<E>& block) : roots(block.roots), mean(block.mean) {
     PIKE_UNROLL
     for (int i = 0; i < kRows; ++i) weight[i] = V::Broadcast(block.weight[i]);
   }
@@ -133,6 +137,7 @@ struct WeightedSum {
     V sum = weight[0] * Source::Load(p[0] + at);
     PIKE_UNROLL
     for (int i = 1; i < kRows; ++i) sum = V::MultiplyAdd(weight[i], Source::Load(p[i] + at), sum);
+    sum = sum * V::Load(roots + column);
     if constexpr (kAdd) sum = V::Load(mean + column) + sum;
     sum.Store(mean + column);
   }

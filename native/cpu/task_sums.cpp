@@ -56,6 +56,8 @@ TaskSums::TaskSums(const MomentsInput& input, const Kernels& kernels)
   constexpr std::int64_t kFewestColumns = 512;
   const auto rows = static_cast<std::int64_t>(std::max<std::size_t>(input.rows.size(), 1));
   columns_ = std::clamp(Padded(kElements / rows), kFewestColumns, kernels.floats.most_columns);
+  float_ones_.assign(static_cast<std::size_t>(columns_), 1.0f);
+  ones_.assign(static_cast<std::size_t>(columns_), 1.0);
   // A cache line more, so that the vectors do not all begin in the same set of the first level of cache.
   stride_ = columns_ + kPadding;
 }
@@ -96,17 +98,14 @@ bool TaskSums::Add(std::size_t tensor, std::int64_t offset, std::int64_t count, 
 /// follow `rows` are fetched meanwhile.
 template <typename Element>
 void TaskSums::SumTask(std::size_t t, const Arithmetic<Element>& arithmetic,
-                       const RowKernels<Element>& kernels, const void* const* rows, bool in_place,
-                       std::int64_t count, const Element* weight, Element* mean, double* sums) const {
+                       const RowKernels<Element>& kernels, bool in_place, RowsBlock<Element> block,
+                       double* sums) const {
   const TaskRows& task = tasks_[t];
-  RowsBlock<Element> block = {.rows = rows,
-                              .coming = rows,
-                              .count = count,
-                              .weight = weight,
-                              .mean = mean,
-                              .deviation = sums + task.first,
-                              .alignment = sums + alignment_at() + task.first,
-                              .norm = sums + norm_at() + t};
+  const void* const* const rows = block.rows;
+  block.coming = rows;
+  block.deviation = sums + task.first;
+  block.alignment = sums + alignment_at() + task.first;
+  block.norm = sums + norm_at() + t;
   if (task.count <= static_cast<std::size_t>(arithmetic.most_rows)) {
     if (in_place) block.coming += task.count;
     kernels.whole[task.count - 1][input_.row_scalars](block);
@@ -120,7 +119,7 @@ void TaskSums::SumTask(std::size_t t, const Arithmetic<Element>& arithmetic,
     block.rows += n;
     block.weight += n;
   }
-  *block.norm = arithmetic.norm(mean, count);
+  *block.norm = arithmetic.norm(block.mean, block.count);
   block.rows = rows;
   for (std::size_t i = 0; i < task.count; i += kMost) {
     const std::size_t n = std::min(kMost, task.count - i);
@@ -135,22 +134,25 @@ void TaskSums::SumTask(std::size_t t, const Arithmetic<Element>& arithmetic,
 void TaskSums::AddInFloats(Dtype dtype, std::int64_t count, bool metric, TaskScratch& scratch) const {
   double* const sums = scratch.block.data();
   const FloatSource& source = kernels_.floats_of(dtype);
-  const bool in_place = source.in_place && !metric;
+  const bool in_place = source.in_place;
   for (std::size_t t = 0; t < tasks_.size(); ++t) {
     const TaskRows& task = tasks_[t];
     const void* const* rows = &scratch.addresses[task.first];
     const RowKernels<float>* kernels = &source.rows;
     if (!in_place) {
-      const float* const roots = metric ? scratch.roots<float>() : nullptr;
       for (std::size_t i = 0; i < task.count; ++i) {
         scratch.scaled[i] = scratch.row<float>(i);
-        source.scale(rows[i], roots, rows[i + 1], count, scratch.row<float>(i));
+        source.scale(rows[i], nullptr, rows[i + 1], count, scratch.row<float>(i));
       }
       rows = scratch.scaled.data();
       kernels = &kernels_.float32.rows;
     }
-    SumTask(t, kernels_.floats, *kernels, rows, in_place, count, &float_weight_[task.first],
-            scratch.mean<float>(t), sums);
+    const RowsBlock<float> block = {.rows = rows,
+                                    .count = count,
+                                    .roots = metric ? scratch.roots<float>() : float_ones_.data(),
+                                    .weight = &float_weight_[task.first],
+                                    .mean = scratch.mean<float>(t)};
+    SumTask(t, kernels_.floats, *kernels, in_place, block, sums);
   }
   if (input_.inner)
     kernels_.floats.products(Means(scratch.float_means, scratch, count, SizeOf(dtype)), sums + products_at());
@@ -175,18 +177,21 @@ void TaskSums::AddInDoubles(Dtype dtype, std::int64_t count, bool metric, TaskSc
   double* const sums = scratch.block.data();
   for (std::size_t t = 0; t < tasks_.size(); ++t) {
     const TaskRows& task = tasks_[t];
-    const bool in_place = dtype == Dtype::kFloat64 && !metric;
+    const bool in_place = dtype == Dtype::kFloat64;
     const void* const* rows = &scratch.addresses[task.first];
     if (!in_place) {
       for (std::size_t i = 0; i < task.count; ++i) {
-        LoadScaled(dtype, rows[i], 0, count, metric ? scratch.roots<double>() : nullptr,
-                   scratch.row<double>(i));
+        LoadScaled(dtype, rows[i], 0, count, nullptr, scratch.row<double>(i));
         scratch.scaled[i] = scratch.row<double>(i);
       }
       rows = scratch.scaled.data();
     }
-    SumTask(t, kernels_.doubles, kernels_.float64, rows, in_place, count, &weight_[task.first],
-            scratch.mean<double>(t), sums);
+    const RowsBlock<double> block = {.rows = rows,
+                                     .count = count,
+                                     .roots = metric ? scratch.roots<double>() : ones_.data(),
+                                     .weight = &weight_[task.first],
+                                     .mean = scratch.mean<double>(t)};
+    SumTask(t, kernels_.doubles, kernels_.float64, in_place, block, sums);
   }
   if (input_.inner)
     kernels_.doubles.products(Means(scratch.double_means, scratch, count, SizeOf(dtype)),

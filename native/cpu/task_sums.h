@@ -50,8 +50,7 @@ class TaskSums {
   void AddInDoubles(Dtype dtype, std::int64_t count, bool metric, TaskScratch& scratch) const;
   template <typename Element>
   void SumTask(std::size_t t, const Arithmetic<Element>& arithmetic, const RowKernels<Element>& kernels,
-               const void* const* rows, bool in_place, std::int64_t count, const Element* weight,
-               Element* mean, double* sums) const;
+               bool in_place, RowsBlock<Element> block, double* sums) const;
   bool InRange(Dtype dtype, std::int64_t count, const TaskScratch& scratch) const;
 
   const MomentsInput& input_;
@@ -59,6 +58,8 @@ class TaskSums {
   std::vector<TaskRows> tasks_;
   std::vector<double> weight_;  // s_ki / n_k of every row
   std::vector<float> float_weight_;
+  std::vector<double> ones_;  // the roots of no metric
+  std::vector<float> float_ones_;
   std::vector<double> total_samples_;  // n_k of every task
   std::size_t most_rows_ = 0;
   bool doubles_only_ = false;
