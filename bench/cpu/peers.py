@@ -7,6 +7,7 @@ Reads one JSON object per line from standard input and answers each with one on 
 Any of them may be answered with {error}. Threads are set from outside, by OPENBLAS_NUM_THREADS.
 """
 
+import contextlib
 import ctypes
 import ctypes.util
 import glob
@@ -29,46 +30,33 @@ BLOCK = 1 << 16
 
 
 class OpenBlas:
-    """The library of the system or, where there is none, the one that NumPy brings along."""
+    """One build of OpenBLAS. @raises OSError when it does not load or has no ssyrk."""
 
-    def __init__(self):
-        self.reason = "no OpenBLAS was found, neither the system's nor in a NumPy"
-        self.ssyrk = None
-        self.config = None
-        for path in self.candidates():
-            try:
-                library = ctypes.CDLL(path)
-            except OSError as error:
-                self.reason = f"{path} does not load ({error})"
-                continue
-            # Names differ by who built it; those that end in 64_ take 64-bit integers.
-            for name in ["scipy_cblas_ssyrk64_", "cblas_ssyrk64_", "scipy_cblas_ssyrk", "cblas_ssyrk"]:
-                if hasattr(library, name):
-                    self.ssyrk = getattr(library, name)
-                    self.integer = ctypes.c_int64 if name.endswith("64_") else ctypes.c_int32
-                    self.config = self.describe(library)
-                    return
-            self.reason = f"{path} has no cblas_ssyrk"
-
-    @staticmethod
-    def candidates():
-        found = [ctypes.util.find_library("openblas")]
-        if numpy is not None:
-            folder = os.path.join(os.path.dirname(numpy.__file__), "..", "numpy.libs")
-            found += sorted(glob.glob(os.path.join(folder, "lib*openblas*")))
-        return [each for each in found if each]
+    def __init__(self, path):
+        library = ctypes.CDLL(path)
+        # Names differ by who built it; those that end in 64_ take 64-bit integers.
+        for name in ["scipy_cblas_ssyrk64_", "cblas_ssyrk64_", "scipy_cblas_ssyrk", "cblas_ssyrk"]:
+            if hasattr(library, name):
+                self.ssyrk = getattr(library, name)
+                self.integer = ctypes.c_int64 if name.endswith("64_") else ctypes.c_int32
+                break
+        else:
+            raise OSError(f"{path} has no cblas_ssyrk")
+        self.config = self.describe(library)
 
     @staticmethod
     def describe(library):
-        for name in ["scipy_openblas_get_config64_", "openblas_get_config64_", "scipy_openblas_get_config", "openblas_get_config"]:
-            if hasattr(library, name):
-                get = getattr(library, name)
-                get.restype = ctypes.c_char_p
-                return get().decode()
+        for prefix in ["scipy_", ""]:
+            for suffix in ["64_", ""]:
+                name = f"{prefix}openblas_get_config{suffix}"
+                if hasattr(library, name):
+                    get = getattr(library, name)
+                    get.restype = ctypes.c_char_p
+                    return get().decode().strip()
         return "OpenBLAS of an unknown version"
 
     def run(self, matrix, products, rows, d):
-        """products = matrix matrix', the upper triangle, both row by row."""
+        """products = matrix matrix', the upper triangle, both row by row. Returns seconds."""
         row_major, upper, no_transpose = 101, 121, 111
         size = self.integer
         started = time.perf_counter()
@@ -78,22 +66,44 @@ class OpenBlas:
         )  # fmt: skip
         return time.perf_counter() - started
 
+    def trial(self):
+        """Seconds for a small product: an old build may not know this CPU and be several times slower."""
+        rows, d = 8, 50_000
+        matrix, products = (ctypes.c_float * (rows * d))(), (ctypes.c_float * (rows * rows))()
+        return min(self.run(ctypes.addressof(matrix), ctypes.addressof(products), rows, d) for _ in range(9))
+
+
+def fastest_openblas():
+    """The faster of the system's and the one that NumPy brings along, and why there is none."""
+    candidates = [ctypes.util.find_library("openblas")]
+    if numpy is not None:
+        folder = os.path.join(os.path.dirname(numpy.__file__), "..", "numpy.libs")
+        candidates += sorted(glob.glob(os.path.join(folder, "lib*openblas*")))
+    reason = "no OpenBLAS was found, neither the system's nor in a NumPy"
+    builds = []
+    for path in filter(None, candidates):
+        try:
+            builds.append(OpenBlas(path))
+        except OSError as error:
+            reason = str(error)
+    return min(builds, key=OpenBlas.trial, default=None), reason
+
 
 class Peers:
     def __init__(self):
-        self.blas = OpenBlas()
+        self.blas, self.no_blas = fastest_openblas()
         self.memory = None
 
     def hello(self, _):
         reasons = {}
-        if self.blas.ssyrk is None:
-            reasons["openblas"] = self.blas.reason
+        if self.blas is None:
+            reasons["openblas"] = self.no_blas
         if numpy is None:
             reasons["numpy"] = NO_NUMPY
         return {
             "python": platform.python_version(),
             "numpy": numpy and numpy.__version__,
-            "openblas": self.blas.config,
+            "openblas": self.blas and self.blas.config,
             "reasons": reasons,
         }
 
@@ -103,6 +113,8 @@ class Peers:
         self.memory = None
         size = 4 * self.rows * self.d
         self.memory = mmap.mmap(-1, size)
+        with contextlib.suppress(AttributeError, OSError):
+            self.memory.madvise(mmap.MADV_HUGEPAGE)  # as NumPy does for its own arrays
         generate = random.Random(1)
         # Of a length that no row is a multiple of: rows must differ.
         block = struct.pack(f"{BLOCK - 1}f", *(generate.uniform(-1, 1) for _ in range(BLOCK - 1)))
