@@ -1,53 +1,77 @@
 #include "cpu/moments.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "cpu/kernels.h"
-#include "cpu/metric.h"
-#include "cpu/partition.h"
-#include "cpu/task_sums.h"
 
 namespace pike {
 
+MomentsRun::MomentsRun(const MomentsInput& input)
+    : input_(input),
+      task_sums_(input, CurrentKernels()),
+      partition_(input.layout.length(), static_cast<std::int64_t>(task_sums_.size())),
+      slots_(static_cast<std::size_t>(partition_.chunks()) * task_sums_.size()) {
+  // All memory is had before a thread begins: none of them may throw.
+  const std::int64_t workers = std::min<std::int64_t>(std::max(input.threads, 1), partition_.chunks());
+  for (std::int64_t i = 0; i < workers; ++i)
+    workers_.push_back({task_sums_.NewScratch(), std::vector<double>(task_sums_.size())});
+}
+
+bool MomentsRun::Continue(ThreadPool& pool, const Cancellation& cancellation, std::optional<Time> until) {
+  const auto workers = static_cast<std::int64_t>(workers_.size());
+  pool.ParallelFor(workers, static_cast<int>(workers), [&](std::int64_t i, int) {
+    Work(workers_[static_cast<std::size_t>(i)], cancellation, until);
+  });
+  return std::all_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.chunk < 0; }) &&
+         next_chunk_.load() >= partition_.chunks();
+}
+
+void MomentsRun::Work(Worker& worker, const Cancellation& cancellation, std::optional<Time> until) {
+  do {
+    if (worker.chunk < 0) {
+      worker.chunk = next_chunk_.fetch_add(1, std::memory_order_relaxed);
+      if (worker.chunk >= partition_.chunks()) {
+        worker.chunk = -1;
+        return;
+      }
+      worker.next = partition_.Begin(worker.chunk);
+    }
+    if (!AddSection(worker, cancellation)) worker.chunk = -1;
+  } while (!until || std::chrono::steady_clock::now() < *until);
+}
+
+/// False if that was the last of the chunk, or if nothing more of it matters.
+bool MomentsRun::AddSection(Worker& worker, const Cancellation& cancellation) {
+  const std::int64_t begin = worker.next;
+  if (cancellation.cancelled() || invalid_.Before(begin)) return false;
+  const std::int64_t end = std::min(begin + kSectionColumns, partition_.End(worker.chunk));
+  const std::size_t size = task_sums_.size();
+  double* const sums = worker.section.data();
+  std::fill_n(sums, size, 0.0);
+  input_.layout.ForEachPiece(begin, end, task_sums_.columns(),
+                             [&](std::size_t tensor, std::int64_t offset, std::int64_t count) {
+                               return task_sums_.Add(tensor, offset, count, worker.scratch, invalid_, sums);
+                             });
+  double* const slot = slots_.data() + static_cast<std::size_t>(worker.chunk) * size;
+  for (std::size_t i = 0; i < size; ++i) slot[i] += sums[i];
+  worker.next = end;
+  return end < partition_.End(worker.chunk);
+}
+
+Status MomentsRun::Finish(const Cancellation& cancellation, Moments* moments) {
+  if (cancellation.cancelled()) return Aborted();
+  if (input_.preconditioner) {
+    if (Status status = invalid_.ToStatus(*input_.preconditioner); !status.ok()) return status;
+  }
+  *moments = task_sums_.ToMoments(SumSlots(slots_, task_sums_.size()));
+  return {};
+}
+
 Status ComputeMoments(const MomentsInput& input, ThreadPool& pool, const Cancellation& cancellation,
                       Moments* moments) {
-  const TaskSums task_sums(input, CurrentKernels());
-  const std::size_t size = task_sums.size();
-  const Partition partition(input.layout.length(), static_cast<std::int64_t>(size));
-  // All memory is had before a thread begins: none of them may throw.
-  struct Thread {
-    TaskScratch scratch;
-    std::vector<double> section;
-  };
-  std::vector<Thread> threads;
-  const std::int64_t most_threads = std::clamp<std::int64_t>(input.threads, 1, Partition::kMostChunks);
-  for (std::int64_t t = 0; t < std::min(most_threads, partition.chunks()); ++t)
-    threads.push_back({task_sums.NewScratch(), std::vector<double>(size)});
-  std::vector<double> slots(static_cast<std::size_t>(partition.chunks()) * size);
-  FirstInvalid invalid;
-
-  pool.ParallelFor(partition.chunks(), static_cast<int>(threads.size()), [&](std::int64_t chunk, int t) {
-    Thread& thread = threads[static_cast<std::size_t>(t)];
-    double* const slot = slots.data() + static_cast<std::size_t>(chunk) * size;
-    double* const sums = thread.section.data();
-    partition.ForEachSection(chunk, [&](std::int64_t begin, std::int64_t end) {
-      if (cancellation.cancelled() || invalid.Before(begin)) return false;
-      std::fill_n(sums, size, 0.0);
-      input.layout.ForEachPiece(begin, end, task_sums.columns(),
-                                [&](std::size_t tensor, std::int64_t offset, std::int64_t count) {
-                                  return task_sums.Add(tensor, offset, count, thread.scratch, invalid, sums);
-                                });
-      for (std::size_t i = 0; i < size; ++i) slot[i] += sums[i];
-      return true;
-    });
-  });
-  if (cancellation.cancelled()) return Aborted();
-  if (input.preconditioner) {
-    if (Status status = invalid.ToStatus(*input.preconditioner); !status.ok()) return status;
-  }
-  *moments = task_sums.ToMoments(SumSlots(slots, size));
-  return {};
+  MomentsRun run(input);
+  run.Continue(pool, cancellation);
+  return run.Finish(cancellation, moments);
 }
 
 }  // namespace pike

@@ -8,9 +8,10 @@ import type { TensorMemory } from '../../lib/gradients/host-gradient.js';
 import { expectError } from '../support/expect.js';
 import { big, cpu, flat, type HostRequest, shared, single, viewOf } from './rows.js';
 
-/** A batch in shared memory that takes long enough to be watched. */
+/** A batch in shared memory that takes long enough to be watched: many tasks of the same rows. */
 function longRequest(length: number): HostRequest {
-  const rows = big(1, length).rows.map((task) => task.map(shared));
+  const once = big(1, length).rows.map((task) => task.map(shared));
+  const rows = Array.from({ length: 16 }, () => once).flat();
   return {
     rows,
     samples: rows.map((task) => task.map(() => 1)),
