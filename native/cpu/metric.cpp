@@ -1,6 +1,7 @@
 #include "cpu/metric.h"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -69,7 +70,9 @@ bool LoadRoots(const Kernels& kernels, const TypedRow& preconditioner, std::size
   for (std::int64_t j = 0; j < count; ++j) {
     double root;
     if (!LoadRoots(preconditioner, tensor, offset + j, 1, invalid, &root)) return false;
-    roots[j] = static_cast<float>(root);
+    // One that lost digits as a float may belong to the largest product of all.
+    const bool fits = root == 0 || (root >= double{FLT_MIN} && root <= double{FLT_MAX});
+    roots[j] = fits ? static_cast<float>(root) : std::numeric_limits<float>::infinity();
   }
   return true;
 }
