@@ -40,7 +40,7 @@ export function selectBackend(
     throw new PikeError('ERR_NO_BACKEND', `backend 'cpu' cannot be had: ${cpu.unavailable}`);
   }
   if (!('unavailable' in cpu)) return { source: new AutoSource(cpu), fallback: null };
-  const reason = `the native addon could not be loaded, so the slow TypeScript reference computes: ${cpu.unavailable}`;
+  const reason = `the native addon cannot be used, so the slow TypeScript reference computes: ${cpu.unavailable}`;
   return { source: new AutoSource(createReferenceBackend(reason)), fallback: reason };
 }
 

@@ -1,6 +1,7 @@
 #include "cpu/metric.h"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -68,11 +69,16 @@ bool LoadRoots(const Kernels& kernels, const TypedRow& preconditioner, std::size
   }
   // Doubles, or something that is not valid: both are rare.
   std::fill_n(roots + count, Padded(count) - count, 0.0f);
-  double block[kBlockColumns + kPadding];
+  double block[kBlockColumns];
   for (std::int64_t at = 0; at < count; at += kBlockColumns) {
     const std::int64_t rest = std::min(kBlockColumns, count - at);
     if (!LoadRoots(preconditioner, tensor, offset + at, rest, invalid, block)) return false;
-    for (std::int64_t j = 0; j < rest; ++j) roots[at + j] = static_cast<float>(block[j]);
+    for (std::int64_t j = 0; j < rest; ++j) {
+      // One that lost digits as a float may belong to the largest product of all.
+      const double root = block[j];
+      const bool fits = root == 0 || (root >= double{FLT_MIN} && root <= double{FLT_MAX});
+      roots[at + j] = fits ? static_cast<float>(root) : std::numeric_limits<float>::infinity();
+    }
   }
   return true;
 }

@@ -30,7 +30,8 @@ class FirstInvalid {
 bool LoadRoots(const TypedRow& preconditioner, std::size_t tensor, std::int64_t offset, std::int64_t count,
                FirstInvalid& invalid, double* roots);
 
-/// The same in floats, padded; what lies outside their range becomes infinite or 0.
+/// The same in floats, padded. A root outside their range becomes infinite, so that every sum that it is part
+/// of shows it.
 bool LoadRoots(const Kernels& kernels, const TypedRow& preconditioner, std::size_t tensor,
                std::int64_t offset, std::int64_t count, FirstInvalid& invalid, float* roots);
 

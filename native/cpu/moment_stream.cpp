@@ -193,8 +193,8 @@ std::optional<std::vector<double>> MomentStream::PairProducts(const TaskPairs& p
   for (const std::size_t task : pairs.tasks()) means.push_back(Mean<Element>(task));
   // Here a chunk is cut without regard to tensors: the means are whole vectors.
   const Partition partition(layout_.length(), static_cast<std::int64_t>(size));
-  const auto most_threads =
-      static_cast<std::size_t>(std::clamp<std::int64_t>(threads, 1, partition.chunks()));
+  const auto most_threads = static_cast<std::size_t>(
+      std::max<std::int64_t>(std::min<std::int64_t>(threads, partition.chunks()), 1));
   std::vector<double> slots(static_cast<std::size_t>(partition.chunks()) * size);
   std::vector<PairSums<Element>> sums(most_threads, PairSums<Element>(means, size));
 

@@ -10,8 +10,10 @@
 namespace pike {
 namespace {
 
-/// Beyond this many rows the rounding of a mean of floats takes more than its share of the promised error.
-constexpr std::size_t kMostFloatRows = 512;
+/// Beyond this many rows means are formed in doubles: the rounding of a mean, one addition for every
+/// kPartRows, counts twice in its square, and the chain of kLongestChain squares needs half of the promised
+/// error.
+constexpr std::size_t kMostFloatRows = 192;
 
 std::vector<std::size_t> MeasuredTasks(const std::vector<std::int32_t>& rows_per_task) {
   std::vector<std::size_t> tasks;
@@ -214,7 +216,8 @@ Moments TaskSums::ToMoments(const std::vector<double>& sums) const {
     moments.deviation[task.task] = deviation.Value();
     moments.mean_norm_squared[task.task] = sums[norm_at() + t];
   }
-  if (input_.inner) moments.mean_inner = pairs_.ToMatrix(&sums[products_at()], moments.mean_norm_squared);
+  if (input_.inner)
+    moments.mean_inner = pairs_.ToMatrix(sums.data() + products_at(), moments.mean_norm_squared);
   if (input_.row_scalars) {
     const auto alignment = sums.begin() + static_cast<std::ptrdiff_t>(alignment_at());
     moments.row_deviation.emplace(sums.begin(), sums.begin() + rows);

@@ -33,6 +33,24 @@ export async function loadTestAddon<T>(addon: AddonSources): Promise<T> {
 /** Compiles and links an addon, unless it is there and up to date. Returns its path. */
 export async function compileTestAddon({ name, sources, flags = [] }: AddonSources): Promise<string> {
   const compiler = process.env.CXX || 'c++';
+  const objects = await compileObjects(compiler, [...compilerFlags(), ...flags], sources);
+  return link(compiler, ['-shared', ...linkerFlags()], objects, name, '.node');
+}
+
+/** The same of a program, with a compiler of any target. */
+export async function compileTestProgram(
+  compiler: string,
+  { name, sources, flags = [] }: AddonSources,
+): Promise<string> {
+  const all = ['-std=c++20', '-O1', '-Wall', '-Wextra', ...flags];
+  return link(compiler, [...flags, '-pthread'], await compileObjects(compiler, all, sources), name, '');
+}
+
+async function compileObjects(
+  compiler: string,
+  flags: readonly string[],
+  sources: readonly Source[],
+): Promise<string[]> {
   mkdirSync(join(folder, 'objects'), { recursive: true });
   const objects: string[] = [];
   const stale: (() => Promise<void>)[] = [];
@@ -41,7 +59,7 @@ export async function compileTestAddon({ name, sources, flags = [] }: AddonSourc
     const first = includes.map((path) => `-I${join(root, path)}`);
     // To a compiler of the host, CUDA sources are C++ like any other.
     const language = source.endsWith('.cu') ? ['-x', 'c++'] : [];
-    const all = [...compilerFlags(), ...first, ...INCLUDES, ...flags, ...language];
+    const all = [...flags, ...first, ...INCLUDES, ...language];
     const object = join(folder, 'objects', `${basename(source)}-${hash([compiler, all, source])}.o`);
     objects.push(object);
     if (!isFresh(object))
@@ -56,11 +74,20 @@ export async function compileTestAddon({ name, sources, flags = [] }: AddonSourc
     for (let next = stale.pop(); next; next = stale.pop()) await next();
   };
   await Promise.all([work(), work()]);
+  return objects;
+}
 
-  const file = join(folder, `${name}-${hash(objects)}.node`);
+async function link(
+  compiler: string,
+  flags: readonly string[],
+  objects: readonly string[],
+  name: string,
+  ending: string,
+): Promise<string> {
+  const file = join(folder, `${name}-${hash(objects)}${ending}`);
   const made = existsSync(file) ? statSync(file).mtimeMs : 0;
   if (objects.some((object) => statSync(object).mtimeMs > made)) {
-    await replace(file, (out) => run(compiler, ['-shared', ...linkerFlags(), ...objects, '-o', out]));
+    await replace(file, (out) => run(compiler, [...flags, ...objects, '-o', out]));
   }
   return file;
 }
