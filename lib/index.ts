@@ -3,13 +3,14 @@
  * runs by PiKE (Li et al., NeurIPS 2025, arXiv 2502.06244).
  */
 export type { BackendName } from './backends/backend.js';
+export { GradientBuffer, type GradientBufferArray } from './backends/gradient-buffer.js';
 export { type StatisticsOptions, statistics } from './backends/measure.js';
 export type { BackendChoice } from './backends/select.js';
 export { Allocator, type AllocatorOptions, type AllocatorState } from './batching/allocation.js';
 export { type ErrorCode, PikeError } from './errors.js';
 export type { DeviceDtype, DeviceGradient, DeviceTensor } from './gradients/device-gradient.js';
 export type { Gradient } from './gradients/gradient.js';
-export type { HalfTensor, HostGradient, HostTensor } from './gradients/host-gradient.js';
+export type { BufferedTensor, HalfTensor, HostGradient, HostTensor } from './gradients/host-gradient.js';
 export type { Dtype } from './gradients/layout.js';
 export { Mixer } from './mixer/mixer.js';
 export type { MeasureOptions, MixerOptions, ObserveOptions, UpdateOptions } from './mixer/options.js';

@@ -7,6 +7,7 @@ import type { HostView } from '../gradients/host-gradient.js';
 import type { Moments } from '../statistics/statistics.js';
 import { throwIfAborted } from '../validate.js';
 import type { Backend, MomentStream, MomentStreamRequest, MomentsRequest } from './backend.js';
+import { inOrder } from './call-order.js';
 import { cudaStatus } from './cuda-status.js';
 import {
   loadAddon,
@@ -78,7 +79,7 @@ class CpuBackend implements Backend {
       threads: this.#threads,
     };
     return await settle(this.#addon, request.signal, (cancellation) =>
-      this.#addon.moments(native, cancellation),
+      this.#addon.moments(native, cancellation, true),
     );
   }
 
@@ -116,7 +117,7 @@ class CpuMomentStream implements MomentStream {
     const { tensors } = readable(gradient, 'gradient');
     const metric = nativePreconditioner(preconditioner);
     await settle(this.#addon, signal, (cancellation) =>
-      this.#stream.add(task, tensors, samples, metric, this.#lengths, cancellation),
+      this.#stream.add(task, tensors, samples, metric, this.#lengths, cancellation, true),
     );
   }
 
@@ -126,7 +127,7 @@ class CpuMomentStream implements MomentStream {
   }
 
   dispose(): void {
-    this.#stream.dispose();
+    inOrder(() => this.#stream.dispose());
   }
 }
 

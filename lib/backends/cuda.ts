@@ -14,6 +14,7 @@ import type {
   SolvedWeights,
   WeightUpdate,
 } from './backend.js';
+import { inOrder } from './call-order.js';
 import type { CudaStatus } from './cuda-status.js';
 import type {
   NativeAddon,
@@ -102,7 +103,7 @@ class CudaBackend implements Backend {
       update: update && encodeWeightUpdate(update),
     };
     return await settle(this.#addon, request.signal, (cancellation) =>
-      this.#addon.deviceMoments(native, cancellation),
+      this.#addon.deviceMoments(native, cancellation, true),
     );
   }
 }
@@ -133,7 +134,7 @@ class CudaMomentStream implements MomentStream {
     const rows = { ...nativeRows([gradient], 'gradient'), ...sourceOf([gradient], preconditioner) };
     const metric = nativePreconditioner(preconditioner);
     await settle(this.#addon, signal, (cancellation) =>
-      this.#stream.add(task, rows, samples, metric, cancellation),
+      this.#stream.add(task, rows, samples, metric, cancellation, true),
     );
   }
 
@@ -143,7 +144,7 @@ class CudaMomentStream implements MomentStream {
   }
 
   dispose(): void {
-    this.#stream.dispose();
+    inOrder(() => this.#stream.dispose());
   }
 }
 

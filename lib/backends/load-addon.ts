@@ -8,7 +8,7 @@ import type { TensorMemory } from '../gradients/host-gradient.js';
 import type { Moments } from '../statistics/statistics.js';
 
 /** Says which interface below an addon has; `kApiVersion` in native/addon/addon.cpp. */
-const API_VERSION = 2;
+const API_VERSION = 3;
 
 /** What went wrong on the native side; `code` is one of errors.ts. */
 export interface NativeStatus {
@@ -18,6 +18,21 @@ export interface NativeStatus {
 
 /** A call that could not be begun gives a status at once; a promise is always fulfilled, perhaps with a status. */
 export type NativeResult<T> = Promise<T | NativeStatus> | NativeStatus;
+
+/** A call that has not copied all its gradients yet, nor begun anything else. */
+export interface NativeStagedCall<T> {
+  /** Copies for about half a millisecond more. */
+  advance(): NativeCall<T>;
+  /** Lets go of it, for good. */
+  abandon(): void;
+  /** There was nothing to do the last time; there is no hurry. */
+  readonly waiting: boolean;
+}
+
+/** What a call gives that may copy gradients in slices: with `inSlices`, which is false where it is not given. */
+export type NativeCall<T, InSlices extends boolean = true> =
+  | NativeResult<T>
+  | (InSlices extends true ? NativeStagedCall<T> : never);
 
 export interface NativeCancellation {
   cancel(): void;
@@ -48,14 +63,15 @@ export interface NativeMomentsRequest extends NativeLayout {
 }
 
 export interface NativeMomentStream {
-  add(
+  add<S extends boolean = false>(
     task: number,
     tensors: readonly TensorMemory[],
     samples: number,
     preconditioner: NativePreconditioner | null,
     lengths: Float64Array,
     cancellation: NativeCancellation | null,
-  ): NativeResult<undefined>;
+    inSlices?: S,
+  ): NativeCall<undefined, S>;
   moments(cancellation: NativeCancellation | null): NativeResult<Moments>;
   dispose(): void;
 }
@@ -130,13 +146,14 @@ export interface NativeDeviceStreamOptions extends NativeLayout {
 }
 
 export interface NativeDeviceMomentStream {
-  add(
+  add<S extends boolean = false>(
     task: number,
     rows: NativeDeviceRows & NativeDeviceSource,
     samples: number,
     preconditioner: NativeDevicePreconditioner | null,
     cancellation: NativeCancellation | null,
-  ): NativeResult<undefined>;
+    inSlices?: S,
+  ): NativeCall<undefined, S>;
   moments(cancellation: NativeCancellation | null): NativeResult<Moments>;
   dispose(): void;
 }
@@ -207,16 +224,27 @@ export interface NativeAddon {
   cudaProbe(): NativeCudaProbe | NativeStatus;
   /** The same off the event loop. */
   cudaProbeAsync(): NativeResult<NativeCudaProbe>;
-  moments(request: NativeMomentsRequest, cancellation: NativeCancellation | null): NativeResult<Moments>;
+  moments<S extends boolean = false>(
+    request: NativeMomentsRequest,
+    cancellation: NativeCancellation | null,
+    inSlices?: S,
+  ): NativeCall<Moments, S>;
   readonly MomentStream: new (options: NativeStreamOptions) => NativeMomentStream;
-  deviceMoments(
+  deviceMoments<S extends boolean = false>(
     request: NativeDeviceMomentsRequest,
     cancellation: NativeCancellation | null,
-  ): NativeResult<NativeDeviceMoments>;
+    inSlices?: S,
+  ): NativeCall<NativeDeviceMoments, S>;
   readonly DeviceMomentStream: new (options: NativeDeviceStreamOptions) => NativeDeviceMomentStream;
   readonly deviceTools: NativeDeviceTools;
   readonly hostTools: NativeHostTools;
   readonly Cancellation: new () => NativeCancellation;
+  /** Zeros at a boundary of 64 bytes, accounted for by V8; null where Node.js takes no memory of an addon. */
+  allocateMemory(bytes: number): ArrayBuffer | null | NativeStatus;
+  /** Detaches what `allocateMemory` gave. Nothing happens where script has detached it. */
+  releaseMemory(buffer: ArrayBuffer): undefined | NativeStatus;
+  /** How many bytes an array begins behind a boundary of 64. */
+  misalignment(array: NodeJS.TypedArray): number | NativeStatus;
 }
 
 export type LoadedAddon =

@@ -6,7 +6,8 @@ import { type ErrorCode, PikeError } from '../errors.js';
 import { assertReadable, type HostView } from '../gradients/host-gradient.js';
 import type { Dtype } from '../gradients/layout.js';
 import { throwIfAborted } from '../validate.js';
-import type { NativeAddon, NativeCancellation, NativeResult, NativeStatus } from './load-addon.js';
+import { beginInOrder } from './call-order.js';
+import type { NativeAddon, NativeCall, NativeCancellation, NativeStatus } from './load-addon.js';
 
 /** native/core/dtype.h */
 const DTYPE_NUMBERS: Readonly<Record<Dtype, number>> = { float32: 0, float64: 1, bfloat16: 2, float16: 3 };
@@ -20,17 +21,18 @@ export function assertAllReadable(view: HostView, name: string): void {
   for (const memory of view.tensors) assertReadable(memory, name);
 }
 
-/** Begins a native call, cancels it when the signal fires, and throws what a status says. */
+/** Begins a native call in its turn, cancels it when the signal fires, and throws what a status says. */
 export async function settle<T>(
   addon: Pick<NativeAddon, 'Cancellation'>,
   signal: AbortSignal | undefined,
-  begin: (cancellation: NativeCancellation | null) => NativeResult<T>,
+  begin: (cancellation: NativeCancellation | null) => NativeCall<T>,
 ): Promise<T> {
   const cancellation = signal ? new addon.Cancellation() : null;
   const cancel = () => cancellation?.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   try {
-    const result = await begin(cancellation);
+    const begun = await beginInOrder(signal, () => begin(cancellation));
+    const result = await begun.result;
     if (!isStatus(result)) return result;
     if (result.code === 'ERR_ABORTED') throwIfAborted(signal);
     throw new PikeError(result.code as ErrorCode, result.message);

@@ -12,8 +12,14 @@ export interface HalfTensor {
   readonly dtype: 'bfloat16' | 'float16';
 }
 
-/** One tensor, flattened: `float32` or `float64` by its array type, 16-bit floats by name. */
-export type HostTensor = Float32Array | Float64Array | HalfTensor;
+/** A tensor that brings its memory along, as a `GradientBuffer` does. */
+export interface BufferedTensor {
+  readonly array: TensorMemory;
+  readonly dtype: Dtype;
+}
+
+/** One tensor, flattened: `float32` or `float64` by its array type, 16-bit floats by name; or a `GradientBuffer`. */
+export type HostTensor = Float32Array | Float64Array | HalfTensor | BufferedTensor;
 
 /** A gradient in host memory: one flat tensor, or a list of them (one per parameter tensor). */
 export type HostGradient = HostTensor | readonly HostTensor[];
@@ -62,7 +68,7 @@ export function assertReadable(memory: TensorMemory, name: string): void {
   if (buffer.byteLength === 0 && isDetached(buffer))
     throw new PikeError(
       'ERR_DETACHED',
-      `${name} lies in a detached buffer (it was transferred elsewhere); pass memory that stays until the promise resolves.`,
+      `${name} lies in a detached buffer (it was transferred elsewhere or disposed of); pass memory that stays until the promise resolves.`,
     );
 }
 
@@ -73,10 +79,16 @@ function tensorMemory(tensor: unknown, name: string): [TensorMemory, Dtype] {
     const { data, dtype } = tensor as Partial<HalfTensor>;
     if (types.isUint16Array(data) && (dtype === 'bfloat16' || dtype === 'float16')) return [data, dtype];
   }
+  if (typeof tensor === 'object' && tensor !== null && 'array' in tensor && 'dtype' in tensor) {
+    const { array, dtype } = tensor as Partial<BufferedTensor>;
+    if (dtype === 'float32' && types.isFloat32Array(array)) return [array, dtype];
+    if (dtype === 'float64' && types.isFloat64Array(array)) return [array, dtype];
+    if ((dtype === 'bfloat16' || dtype === 'float16') && types.isUint16Array(array)) return [array, dtype];
+  }
   throw new PikeError(
     'ERR_DTYPE',
     `${name} is ${show(tensor)}; expected a Float32Array, a Float64Array, ` +
-      `{ data: Uint16Array, dtype: 'bfloat16' | 'float16' }, { pointer, length, dtype } for memory of a GPU, or a list of these.`,
+      `{ data: Uint16Array, dtype: 'bfloat16' | 'float16' }, a GradientBuffer, { pointer, length, dtype } for memory of a GPU, or a list of these.`,
   );
 }
 

@@ -8,17 +8,20 @@
 #include "addon/device_stream_object.h"
 #include "addon/device_tools.h"
 #include "addon/environment.h"
+#include "addon/gradient_memory.h"
 #include "addon/host_tools.h"
 #include "addon/moment_stream_object.h"
 #include "addon/moments_job.h"
+#include "addon/staged_call.h"
 
 namespace pike {
 namespace {
 
-constexpr int kApiVersion = 2;
+constexpr int kApiVersion = 3;
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment);
+  Environment::Of(env).staged_call = Napi::Persistent(StagedCall::Define(env));
   exports.Set("apiVersion", kApiVersion);
   exports.Set("buildInfo", BuildInfo(env));
   exports.Set("cudaProbe", Napi::Function::New<CudaProbeObject>(env, "cudaProbe"));
@@ -29,6 +32,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("DeviceMomentStream", DeviceStreamObject::Define(env));
   exports.Set("deviceTools", DeviceToolsObject(env));
   exports.Set("hostTools", HostToolsObject(env));
+  exports.Set("allocateMemory", Napi::Function::New<AllocateMemory>(env, "allocateMemory"));
+  exports.Set("releaseMemory", Napi::Function::New<ReleaseMemory>(env, "releaseMemory"));
+  exports.Set("misalignment", Napi::Function::New<Misalignment>(env, "misalignment"));
   exports.Set("Cancellation", CancellationObject::Define(env));
   return exports;
 }

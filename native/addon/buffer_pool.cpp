@@ -6,7 +6,7 @@
 
 namespace pike {
 
-AlignedBuffer BufferPool::Take(std::int64_t bytes) {
+AlignedBuffer BufferPool::Take(std::int64_t bytes, bool* fresh) {
   {
     std::lock_guard lock(mutex_);
     // Not one of a wholly different size: it would be missing for its own purpose.
@@ -17,9 +17,11 @@ AlignedBuffer BufferPool::Take(std::int64_t bytes) {
       AlignedBuffer buffer = std::move(*found);
       kept_.erase(found);
       bytes_kept_ -= buffer.bytes();
+      *fresh = false;
       return buffer;
     }
   }
+  *fresh = true;
   return AlignedBuffer::TryAllocate(bytes);
 }
 

@@ -12,8 +12,8 @@ namespace pike {
 
 class BufferPool {
  public:
-  /// At least `bytes` bytes; empty when they cannot be had.
-  AlignedBuffer Take(std::int64_t bytes);
+  /// At least `bytes` bytes; empty when they cannot be had. `*fresh`: no page of it has been touched yet.
+  AlignedBuffer Take(std::int64_t bytes, bool* fresh);
   /// Keeps the buffer for the next Take, within kMostKept in all: the oldest go first.
   void Give(AlignedBuffer buffer);
 

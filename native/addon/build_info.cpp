@@ -104,7 +104,7 @@ Napi::Value SubmitCudaProbe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
     auto job = std::make_unique<ProbeJob>(env);
-    const Napi::Promise promise = job->promise();
+    const Napi::Promise promise = job->MakePromise();
     // On a thread of its own: no measurement on the CPU is to wait for a driver.
     Environment::Of(env).devices.Of(kNoDevice).executor.Submit(env, std::move(job));
     return promise;

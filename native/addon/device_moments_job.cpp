@@ -10,6 +10,7 @@
 #include "addon/moments_job.h"
 #include "addon/promise_job.h"
 #include "addon/results.h"
+#include "addon/staged_call.h"
 #include "addon/update_options.h"
 
 namespace pike {
@@ -25,6 +26,8 @@ class DeviceMomentsJob final : public PromiseJob {
         input_(std::move(input)),
         rows_(std::move(rows)),
         update_(std::move(update)) {}
+
+  Inputs* host() { return rows_.host(); }
 
  private:
   Status Compute(const Cancellation& cancellation) override {
@@ -88,9 +91,8 @@ Napi::Value SubmitDeviceMoments(const Napi::CallbackInfo& info) {
     DeviceExecutor& device = environment.devices.Of(object.Get("device").ToNumber().Int32Value());
     auto job = std::make_unique<DeviceMomentsJob>(env, CancellationObject::Of(info[1]), device.engine,
                                                   std::move(input), std::move(rows), std::move(update));
-    const Napi::Promise promise = job->promise();
-    device.executor.Submit(env, std::move(job));
-    return promise;
+    Inputs* const host = job->host();
+    return StagedCall::Submit(env, device.executor, std::move(job), host, info[2]);
   });
 }
 

@@ -1,5 +1,6 @@
-// deviceMoments(request, cancellation | null): the batch path on a GPU, and with an update the next weights
-// in the same launch. Returns a promise of { moments, solved, milliseconds, graph }, or a status.
+// deviceMoments(request, cancellation | null, inSlices?): the batch path on a GPU, and with an update the
+// next weights in the same launch. Returns a promise of { moments, solved, milliseconds, graph }, or a
+// status.
 #pragma once
 
 #include <napi.h>

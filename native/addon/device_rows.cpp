@@ -6,9 +6,6 @@
 namespace pike {
 namespace {
 
-/// Who copies rows of the host while the event loop stands still.
-constexpr int kCopiers = 4;
-
 /// A value as an array of addresses, or nothing.
 std::optional<std::vector<const void*>> ReadAddresses(Napi::Value value) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array)
@@ -66,7 +63,7 @@ Status DeviceRows::ReadHost(const Napi::Object& given, Napi::Value metric, const
   if (status.ok()) status = host_->ReadPreconditioner(metric, LengthsOf(given.Env(), layout));
   if (status.ok() && host_->preconditioner && host_->preconditioner->layout.has_float64())
     status = Misshapen("a GPU takes no float64");
-  if (status.ok()) status = host_->Secure(kCopiers);
+  if (status.ok()) status = host_->copy.Begin();
   if (!status.ok()) return status;
   rows = host_->rows;
   preconditioner = host_->preconditioner;

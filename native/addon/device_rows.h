@@ -22,9 +22,12 @@ class DeviceRows {
   Status Read(const Napi::Object& given, Napi::Value preconditioner, const Layout& layout, std::size_t count,
               std::shared_ptr<SharedResources> shared);
 
+  /// Null for rows of the device.
+  Inputs* host() { return host_.get(); }
+
   /// On any thread: gives back what rows of the host were copied to.
   void ReleaseCopies() noexcept {
-    if (host_) host_->ReleaseCopies();
+    if (host_) host_->Release();
   }
 
   std::vector<RowPointers> rows;

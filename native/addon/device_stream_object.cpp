@@ -8,6 +8,7 @@
 #include "addon/environment.h"
 #include "addon/promise_job.h"
 #include "addon/results.h"
+#include "addon/staged_call.h"
 
 namespace pike {
 namespace {
@@ -21,6 +22,8 @@ class DeviceAddJob final : public PromiseJob {
         rows_(std::move(rows)),
         task_(task),
         samples_(samples) {}
+
+  Inputs* host() { return rows_.host(); }
 
  private:
   Status Compute(const Cancellation& cancellation) override {
@@ -104,7 +107,7 @@ Status DeviceStreamObject::Usable() const {
   return {};
 }
 
-/// add(task, rows, samples, preconditioner | null, cancellation | null)
+/// add(task, rows, samples, preconditioner | null, cancellation | null, inSlices?)
 Napi::Value DeviceStreamObject::Add(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
@@ -119,9 +122,8 @@ Napi::Value DeviceStreamObject::Add(const Napi::CallbackInfo& info) {
 
     auto job = std::make_unique<DeviceAddJob>(env, CancellationObject::Of(info[4]), slot_, std::move(rows),
                                               task, info[2].ToNumber().DoubleValue());
-    const Napi::Promise promise = job->promise();
-    environment.devices.Of(device_).executor.Submit(env, std::move(job));
-    return promise;
+    Inputs* const host = job->host();
+    return StagedCall::Submit(env, environment.devices.Of(device_).executor, std::move(job), host, info[5]);
   });
 }
 
@@ -131,7 +133,7 @@ Napi::Value DeviceStreamObject::Collect(const Napi::CallbackInfo& info) {
   return Guarded(env, [&]() -> Napi::Value {
     if (Status status = Usable(); !status.ok()) return ToObject(env, status);
     auto job = std::make_unique<DeviceCollectJob>(env, CancellationObject::Of(info[0]), slot_);
-    const Napi::Promise promise = job->promise();
+    const Napi::Promise promise = job->MakePromise();
     Environment::Of(env).devices.Of(device_).executor.Submit(env, std::move(job));
     return promise;
   });

@@ -20,10 +20,14 @@ struct SharedResources {
   static std::shared_ptr<SharedResources> Get();
 };
 
+class LeaseTable;
+
 struct Environment {
   std::shared_ptr<SharedResources> shared = SharedResources::Get();
   Executor executor;
   DeviceExecutors devices;
+  std::shared_ptr<LeaseTable> leases;   // null before the first
+  Napi::FunctionReference staged_call;  // the constructor
 
   static Environment& Of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
 };

@@ -1,14 +1,10 @@
 #include "addon/inputs.h"
 
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 namespace pike {
 namespace {
-
-constexpr std::int64_t kCopyAlignment = 64;
-constexpr std::int64_t kCopyPiece = std::int64_t{1} << 20;
 
 napi_typedarray_type ArrayTypeOf(Dtype dtype) {
   switch (dtype) {
@@ -105,7 +101,8 @@ Status Inputs::ReadRow(const Napi::Array& tensors, std::size_t first, const Layo
   row->resize(layout.tensors().size());  // its elements stay where they are from now on
   for (std::size_t t = 0; t < row->size(); ++t) {
     const Layout::Tensor& expected = layout.tensors()[t];
-    const std::optional<ArrayInfo> info = InfoOf(env, tensors.Get(static_cast<std::uint32_t>(first + t)));
+    const auto index = static_cast<std::uint32_t>(first + t);
+    const std::optional<ArrayInfo> info = InfoOf(env, tensors.Get(index));
     const auto where = [&] { return name + ", tensor " + std::to_string(t); };
     if (!info) return {StatusCode::kShape, where() + " is no typed array"};
     if (IsDetached(env, info->buffer)) {
@@ -120,57 +117,21 @@ Status Inputs::ReadRow(const Napi::Array& tensors, std::size_t first, const Layo
     }
     (*row)[t] = info->data;
     if (expected.length == 0) continue;  // its pointer may be null
+    const std::int64_t bytes = expected.length * SizeOf(expected.dtype);
     if (IsShared(env, info->buffer)) {
       any_shared_ = true;
+    } else if (std::shared_ptr<OwnedMemory> owned = OwnedMemory::Holding(info->data, bytes)) {
+      if (owned_.empty() || owned_.back() != owned) owned_.push_back(std::move(owned));
     } else {
-      to_copy_.push_back({&(*row)[t], expected.length * SizeOf(expected.dtype)});
+      copy.Add(tensors, index, &(*row)[t], bytes);
     }
   }
   return {};
 }
 
-Status Inputs::Secure(int threads) {
-  struct Piece {
-    const char* from;
-    char* to;
-    std::int64_t bytes;
-  };
-  std::int64_t total = 0;
-  for (const Copy& copy : to_copy_)
-    total += (copy.bytes + kCopyAlignment - 1) / kCopyAlignment * kCopyAlignment;
-  if (total == 0) return {};
-  copies_ = shared_->buffers.Take(total);
-  if (!copies_) {
-    return {StatusCode::kMemory, "no memory for a copy of the gradients, " + std::to_string(total) +
-                                     " bytes; gradients in a SharedArrayBuffer are read in place"};
-  }
-  // No script runs between the reading of the addresses and here, so they still hold.
-  std::vector<Piece> pieces;
-  char* to = static_cast<char*>(copies_.data());
-  for (const Copy& copy : to_copy_) {
-    const char* const from = static_cast<const char*>(*copy.pointer);
-    for (std::int64_t at = 0; at < copy.bytes; at += kCopyPiece) {
-      pieces.push_back({from + at, to + at, std::min(kCopyPiece, copy.bytes - at)});
-    }
-    *copy.pointer = to;
-    to += (copy.bytes + kCopyAlignment - 1) / kCopyAlignment * kCopyAlignment;
-  }
-  to_copy_.clear();
-  // The event loop stands still meanwhile: several threads make that shorter, if there is enough to share.
-  const int copiers = total < 4 * kCopyPiece ? 1 : threads;
-  shared_->threads.ParallelFor(static_cast<std::int64_t>(pieces.size()), copiers, [&](std::int64_t i, int) {
-    const Piece& piece = pieces[static_cast<std::size_t>(i)];
-    std::memcpy(piece.to, piece.from, static_cast<std::size_t>(piece.bytes));
-  });
-  return {};
-}
-
-void Inputs::ReleaseCopies() noexcept {
-  try {
-    shared_->buffers.Give(std::move(copies_));
-  } catch (const std::bad_alloc&) {
-    // The pool could not grow its list: the buffer is freed instead.
-  }
+void Inputs::Release() noexcept {
+  copy.Release();
+  for (std::shared_ptr<OwnedMemory>& owned : owned_) owned.reset();
 }
 
 }  // namespace pike

@@ -1,6 +1,7 @@
 // Gradients as JavaScript hands them in. A reference keeps an ArrayBuffer alive but not in place: while
-// another thread reads it, script may transfer it away. So its content is copied, here and now, on the JS
-// thread. Only a SharedArrayBuffer stays where it is, and is read in place later.
+// another thread reads it, script may transfer it away. So its content is copied on the JS thread. Only what
+// stays where it is whatever script does is read in place: a SharedArrayBuffer, and memory that the addon
+// owns.
 #pragma once
 
 #include <napi.h>
@@ -12,8 +13,9 @@
 #include <vector>
 
 #include "addon/environment.h"
+#include "addon/owned_memory.h"
+#include "addon/sliced_copy.h"
 #include "core/layout.h"
-#include "core/memory.h"
 #include "core/status.h"
 
 namespace pike {
@@ -24,34 +26,28 @@ std::optional<Layout> ReadLayout(Napi::Value dtypes, Napi::Value lengths);
 /// The rows of one job, and whatever keeps their memory in place.
 class Inputs {
  public:
-  explicit Inputs(std::shared_ptr<SharedResources> shared) : shared_(std::move(shared)) {}
+  explicit Inputs(std::shared_ptr<SharedResources> shared) : copy(std::move(shared)) {}
   Inputs(Inputs&&) = default;
 
   /// Reads `count` rows of a layout from a flat array of all their tensors.
   Status ReadRows(Napi::Array tensors, const Layout& layout, std::size_t count);
   /// Reads { dtypes, tensors } of the same lengths as `layout`, or null.
   Status ReadPreconditioner(Napi::Value value, Napi::Value lengths);
-  /// Copies what cannot stay in place. Pointers are good off the JS thread from here on, and not before.
-  Status Secure(int threads);
 
-  /// On any thread: gives back the copies.
-  void ReleaseCopies() noexcept;
+  /// On any thread: lets go of the memory that rows and preconditioner lie in.
+  void Release() noexcept;
 
   std::vector<RowPointers> rows;
   std::optional<TypedRow> preconditioner;
+  /// Of what cannot be read in place. Once begun, the pointers above are final; once done, they may be read
+  /// off the JS thread.
+  SlicedCopy copy;
 
  private:
-  struct Copy {
-    const void** pointer;  // into rows or preconditioner
-    std::int64_t bytes;
-  };
-
   Status ReadRow(const Napi::Array& tensors, std::size_t first, const Layout& layout, const std::string& name,
                  RowPointers* row);
 
-  std::shared_ptr<SharedResources> shared_;
-  std::vector<Copy> to_copy_;
-  AlignedBuffer copies_;
+  std::vector<std::shared_ptr<OwnedMemory>> owned_;
   std::vector<Napi::ObjectReference> kept_alive_;  // arrays that hold shared memory
   bool any_shared_ = false;
 };

@@ -7,6 +7,7 @@
 #include "addon/inputs.h"
 #include "addon/promise_job.h"
 #include "addon/results.h"
+#include "addon/staged_call.h"
 
 namespace pike {
 namespace {
@@ -25,6 +26,8 @@ class AddJob final : public PromiseJob {
         samples_(samples),
         threads_(threads) {}
 
+  Inputs& inputs() { return inputs_; }
+
  private:
   Status Compute(const Cancellation& cancellation) override {
     Status status = stream_->Add(task_, inputs_.rows[0], samples_, inputs_.preconditioner, shared_->threads,
@@ -33,7 +36,7 @@ class AddJob final : public PromiseJob {
     return status;
   }
   void ReleaseInputs() noexcept override {
-    inputs_.ReleaseCopies();
+    inputs_.Release();
     stream_.reset();  // the last of a disposed stream goes here, not on the JS thread
   }
   Napi::Value Result(Napi::Env env) override {
@@ -116,7 +119,7 @@ Status MomentStreamObject::Usable() const {
   return {};
 }
 
-/// add(task, tensors, samples, preconditioner | null, lengths, cancellation | null)
+/// add(task, tensors, samples, preconditioner | null, lengths, cancellation | null, inSlices?)
 Napi::Value MomentStreamObject::Add(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
@@ -129,15 +132,14 @@ Napi::Value MomentStreamObject::Add(const Napi::CallbackInfo& info) {
     Inputs inputs(environment.shared);
     Status status = inputs.ReadRows(info[1].As<Napi::Array>(), stream_->layout(), 1);
     if (status.ok()) status = inputs.ReadPreconditioner(info[3], info[4]);
-    if (status.ok()) status = inputs.Secure(threads_);
+    if (status.ok()) status = inputs.copy.Begin();
     if (!status.ok()) return ToObject(env, status);
 
     auto job =
         std::make_unique<AddJob>(env, CancellationObject::Of(info[5]), *this, stream_, std::move(inputs),
                                  static_cast<std::size_t>(task), info[2].ToNumber().DoubleValue(), threads_);
-    const Napi::Promise promise = job->promise();
-    environment.executor.Submit(env, std::move(job));
-    return promise;
+    Inputs& job_inputs = job->inputs();
+    return StagedCall::Submit(env, environment.executor, std::move(job), &job_inputs, info[6]);
   });
 }
 
@@ -147,7 +149,7 @@ Napi::Value MomentStreamObject::Collect(const Napi::CallbackInfo& info) {
   return Guarded(env, [&]() -> Napi::Value {
     if (Status status = Usable(); !status.ok()) return ToObject(env, status);
     auto job = std::make_unique<CollectJob>(env, CancellationObject::Of(info[0]), stream_, threads_);
-    const Napi::Promise promise = job->promise();
+    const Napi::Promise promise = job->MakePromise();
     Environment::Of(env).executor.Submit(env, std::move(job));
     return promise;
   });

@@ -1,5 +1,5 @@
 // `new MomentStream({ tasks, dtypes, lengths, inner, threads })`: the streaming path. Methods return a
-// promise or, when a call cannot be begun, a status.
+// promise, or a StagedCall, or, when a call cannot be begun, a status.
 #pragma once
 
 #include <napi.h>

@@ -9,6 +9,7 @@
 #include "addon/inputs.h"
 #include "addon/promise_job.h"
 #include "addon/results.h"
+#include "addon/staged_call.h"
 #include "cpu/moments.h"
 
 namespace pike {
@@ -22,11 +23,13 @@ class MomentsJob final : public PromiseJob {
         inputs_(std::move(inputs)),
         request_(std::move(request)) {}
 
+  Inputs& inputs() { return inputs_; }
+
  private:
   Status Compute(const Cancellation& cancellation) override {
     return ComputeMoments(request_, shared_->threads, cancellation, &moments_);
   }
-  void ReleaseInputs() noexcept override { inputs_.ReleaseCopies(); }
+  void ReleaseInputs() noexcept override { inputs_.Release(); }
   Napi::Value Result(Napi::Env env) override { return ToObject(env, moments_); }
 
   std::shared_ptr<SharedResources> shared_;
@@ -69,16 +72,15 @@ Napi::Value SubmitMoments(const Napi::CallbackInfo& info) {
     Inputs inputs(environment.shared);
     status = inputs.ReadRows(object.Get("tensors").As<Napi::Array>(), request.layout, request.samples.size());
     if (status.ok()) status = inputs.ReadPreconditioner(object.Get("preconditioner"), object.Get("lengths"));
-    if (status.ok()) status = inputs.Secure(request.threads);
+    if (status.ok()) status = inputs.copy.Begin();
     if (!status.ok()) return ToObject(env, status);
     request.rows = std::move(inputs.rows);
     request.preconditioner = std::move(inputs.preconditioner);
 
     auto job = std::make_unique<MomentsJob>(env, CancellationObject::Of(info[1]), std::move(inputs),
                                             std::move(request));
-    const Napi::Promise promise = job->promise();
-    environment.executor.Submit(env, std::move(job));
-    return promise;
+    Inputs& job_inputs = job->inputs();
+    return StagedCall::Submit(env, environment.executor, std::move(job), &job_inputs, info[2]);
   });
 }
 

@@ -1,4 +1,5 @@
-// moments(request, cancellation | null): the batch path. Returns a promise of the sums, or a status.
+// moments(request, cancellation | null, inSlices?): the batch path. Returns a promise of the sums, a
+// StagedCall, or a status.
 #pragma once
 
 #include <napi.h>

@@ -22,7 +22,12 @@ Status ToStatus(const std::exception& error) {
 }
 
 PromiseJob::PromiseJob(Napi::Env env, std::shared_ptr<Cancellation> cancellation)
-    : deferred_(Napi::Promise::Deferred::New(env)), cancellation_(std::move(cancellation)) {}
+    : env_(env), cancellation_(std::move(cancellation)) {}
+
+Napi::Promise PromiseJob::MakePromise() {
+  deferred_.emplace(Napi::Promise::Deferred::New(env_));
+  return deferred_->Promise();
+}
 
 void PromiseJob::Run() noexcept {
   if (cancellation_->cancelled()) {
@@ -39,7 +44,7 @@ void PromiseJob::Run() noexcept {
 
 void PromiseJob::Settle(Napi::Env env) {
   try {
-    deferred_.Resolve(status_.ok() ? Guarded(env, [&] { return Result(env); }) : ToObject(env, status_));
+    deferred_->Resolve(status_.ok() ? Guarded(env, [&] { return Result(env); }) : ToObject(env, status_));
   } catch (const Napi::Error&) {
     // The environment is being terminated: nobody is left to hear of it.
   }

@@ -7,6 +7,7 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 
 #include "addon/executor.h"
 #include "core/cancellation.h"
@@ -36,7 +37,8 @@ class PromiseJob : public Job {
  public:
   PromiseJob(Napi::Env env, std::shared_ptr<Cancellation> cancellation);
 
-  Napi::Promise promise() const { return deferred_.Promise(); }
+  /// To be called once, before the job is submitted: a promise that is made has to be settled.
+  Napi::Promise MakePromise();
 
   void Run() noexcept final;
   void Settle(Napi::Env env) final;
@@ -51,7 +53,8 @@ class PromiseJob : public Job {
   virtual Napi::Value Result(Napi::Env env) = 0;
 
  private:
-  Napi::Promise::Deferred deferred_;
+  Napi::Env env_;
+  std::optional<Napi::Promise::Deferred> deferred_;
   std::shared_ptr<Cancellation> cancellation_;
   Status status_;
 };

@@ -2,9 +2,12 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 
 #if defined(_WIN32)
 #include <malloc.h>
+#define NOMINMAX
+#include <windows.h>
 #else
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,6 +18,8 @@ namespace {
 
 constexpr std::size_t kVectorAlignment = 64;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
+/// From here on zeros are mapped, not written.
+constexpr std::int64_t kMappedFrom = std::int64_t{1} << 20;
 
 /// What no process can use, so that asking for more is refused here. Systems that overcommit memory would
 /// grant it and end the process later, when it is written to.
@@ -50,7 +55,48 @@ AlignedBuffer AlignedBuffer::TryAllocate(std::int64_t bytes) noexcept {
   return buffer;
 }
 
+AlignedBuffer AlignedBuffer::TryAllocateZeros(std::int64_t bytes) noexcept {
+  if (bytes < kMappedFrom) {
+    AlignedBuffer buffer = TryAllocate(bytes);
+    if (buffer) std::memset(buffer.data_, 0, static_cast<std::size_t>(bytes));
+    return buffer;
+  }
+  AlignedBuffer buffer;
+  if (bytes > PhysicalMemory()) return buffer;
+  const std::size_t size = static_cast<std::size_t>(bytes);
+#if defined(_WIN32)
+  buffer.data_ = VirtualAlloc(nullptr, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+  if (buffer.data_ == nullptr) return buffer;
+  buffer.mapped_ = bytes;
+#else
+  const std::size_t rounded = (size + kHugePage - 1) / kHugePage * kHugePage;
+  const std::size_t most = rounded + kHugePage;
+  void* const mapping = mmap(nullptr, most, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) return buffer;
+  // Whole huge pages from a boundary of theirs; what is before and after goes back.
+  char* const begin = static_cast<char*>(mapping);
+  const std::size_t before = (kHugePage - reinterpret_cast<std::uintptr_t>(begin) % kHugePage) % kHugePage;
+  if (before > 0) munmap(begin, before);
+  if (before < kHugePage) munmap(begin + before + rounded, kHugePage - before);
+  buffer.data_ = begin + before;
+  buffer.mapped_ = static_cast<std::int64_t>(rounded);
+#if defined(MADV_HUGEPAGE)
+  madvise(buffer.data_, rounded, MADV_HUGEPAGE);  // a hint: failure is harmless
+#endif
+#endif
+  buffer.bytes_ = bytes;
+  return buffer;
+}
+
 AlignedBuffer::~AlignedBuffer() {
+  if (mapped_ > 0) {
+#if defined(_WIN32)
+    VirtualFree(data_, 0, MEM_RELEASE);
+#else
+    munmap(data_, static_cast<std::size_t>(mapped_));
+#endif
+    return;
+  }
 #if defined(_WIN32)
   _aligned_free(data_);
 #else

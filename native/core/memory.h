@@ -12,6 +12,9 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   /// Empty when the memory cannot be had. The bytes are not initialised.
   static AlignedBuffer TryAllocate(std::int64_t bytes) noexcept;
+  /// The same of zeros. Nothing large is written here: such memory comes from the system, zero when it is
+  /// first touched.
+  static AlignedBuffer TryAllocateZeros(std::int64_t bytes) noexcept;
 
   AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
@@ -30,10 +33,12 @@ class AlignedBuffer {
   void swap(AlignedBuffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
+    std::swap(mapped_, other.mapped_);
   }
 
   void* data_ = nullptr;
   std::int64_t bytes_ = 0;
+  std::int64_t mapped_ = 0;  // bytes that the system mapped for it; 0 if it came from malloc
 };
 
 }  // namespace pike

@@ -114,7 +114,7 @@ describe('loading', () => {
     );
     const { addon, reasons } = loadFirst([other]);
     expect(addon).toBeNull();
-    expect(reasons[0]).toMatch(/its interface is version 999, 2 was expected: run `npm run build:native`/);
+    expect(reasons[0]).toMatch(/its interface is version 999, 3 was expected: run `npm run build:native`/);
   });
 });
 

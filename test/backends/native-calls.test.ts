@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { loadAddon } from '../../lib/backends/load-addon.js';
 import type { TensorMemory } from '../../lib/gradients/host-gradient.js';
 import { expectError } from '../support/expect.js';
-import { big, cpu, flat, type HostRequest, shared, single, viewOf } from './rows.js';
+import { big, cpu, flat, type HostRequest, randomRequest, shared, single, viewOf } from './rows.js';
 
 /** A batch in shared memory that takes long enough to be watched: many tasks of the same rows. */
 function longRequest(length: number): HostRequest {
@@ -21,16 +21,29 @@ function longRequest(length: number): HostRequest {
   };
 }
 
+/** A batch that is copied before its call returns, as smaller ones are. */
+function copiedAtOnce(): HostRequest {
+  return randomRequest({
+    shape: { dtypes: ['float32', 'bfloat16', 'float64'], lengths: [15_001, 1, 1000] },
+    microBatches: [3, 2],
+    seed: 1,
+    metric: ['float32', 'float32', 'float16'],
+  });
+}
+
+function transferAndOverwrite(request: HostRequest): void {
+  for (const { buffer } of request.rows.flatMap((task) => task.flatMap((row) => row.tensors))) {
+    const moved = structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+    new Uint8Array(moved).fill(255);
+  }
+}
+
 describe('memory of the caller', () => {
   it('may be transferred while a call is in flight', async () => {
-    const request = big();
+    const request = copiedAtOnce();
     const expected = await cpu().moments(request);
     const call = cpu().moments(request);
-    for (const row of request.rows.flat())
-      for (const { buffer } of row.tensors) {
-        const moved = structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
-        new Uint8Array(moved).fill(255);
-      }
+    transferAndOverwrite(request);
     expect(await call).toStrictEqual(expected);
     await expectError('ERR_DETACHED', /detached/, () => cpu().moments(request));
 
@@ -41,6 +54,24 @@ describe('memory of the caller', () => {
     await add;
     expect((await stream.moments()).meanNormSquared[0]).toBe(9);
     await expectError('ERR_DETACHED', /detached/, () => stream.add(0, row, 1, null));
+  });
+
+  it('that takes several slices to copy may not: that is an error, and changes nothing', async () => {
+    const request = big();
+    const call = cpu().moments(request);
+    transferAndOverwrite(request);
+    await expectError('ERR_DETACHED', /before all of it was read/, () => call);
+
+    const [first, second] = [1, 2].map((value) =>
+      viewOf([new Float32Array(8_000_000).fill(value)], ['float32']),
+    );
+    const backend = cpu();
+    const [stream, other] = [0, 1].map(() => backend.stream({ tasks: 1, layout: first, inner: false }));
+    for (const each of [stream, other]) await each.add(0, first, 2, null);
+    const add = stream.add(0, second, 3, null);
+    structuredClone(second.tensors[0].buffer, { transfer: [second.tensors[0].buffer as ArrayBuffer] });
+    await expectError('ERR_DETACHED', /before all of it was read/, () => add);
+    expect(await stream.moments()).toStrictEqual(await other.moments());
   });
 
   it('is checked by the addon itself too', async () => {

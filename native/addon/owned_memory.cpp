@@ -1,0 +1,70 @@
+#include "addon/owned_memory.h"
+
+#include <map>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace pike {
+namespace {
+
+constexpr std::int64_t kReleasedAtOnce = std::int64_t{4} << 20;
+
+/// All owned memory of the process, by its address.
+struct Registry {
+  std::mutex mutex;
+  std::map<std::uintptr_t, std::weak_ptr<OwnedMemory>> memories;
+
+  /// Never destroyed: memory may be let go by threads that outlive static objects.
+  static Registry& Get() {
+    static Registry& registry = *new Registry;
+    return registry;
+  }
+};
+
+std::uintptr_t AddressOf(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
+
+}  // namespace
+
+std::shared_ptr<OwnedMemory> OwnedMemory::TryAllocate(std::int64_t bytes) {
+  AlignedBuffer buffer = AlignedBuffer::TryAllocateZeros(bytes);
+  if (!buffer) return nullptr;
+  auto memory = std::make_shared<OwnedMemory>(std::move(buffer));
+  Registry& registry = Registry::Get();
+  std::lock_guard lock(registry.mutex);
+  registry.memories.emplace(AddressOf(memory->data()), memory);
+  return memory;
+}
+
+std::shared_ptr<OwnedMemory> OwnedMemory::Holding(const void* address, std::int64_t bytes) {
+  Registry& registry = Registry::Get();
+  std::shared_ptr<OwnedMemory> memory;  // outlives the lock: its end takes the lock, too
+  std::lock_guard lock(registry.mutex);
+  auto after = registry.memories.upper_bound(AddressOf(address));
+  if (after == registry.memories.begin()) return nullptr;
+  memory = std::prev(after)->second.lock();
+  if (!memory) return nullptr;
+  const std::uintptr_t offset = AddressOf(address) - AddressOf(memory->data());
+  const auto size = static_cast<std::uintptr_t>(memory->bytes());
+  const bool inside = offset <= size && static_cast<std::uintptr_t>(bytes) <= size - offset;
+  return inside ? memory : nullptr;
+}
+
+/// Before the memory is freed, so that its address cannot have come to another one yet.
+OwnedMemory::~OwnedMemory() {
+  Registry& registry = Registry::Get();
+  std::lock_guard lock(registry.mutex);
+  registry.memories.erase(AddressOf(buffer_.data()));
+}
+
+void OwnedMemory::Release(std::shared_ptr<OwnedMemory> memory) {
+  if (!memory || memory->bytes() <= kReleasedAtOnce) return;
+  try {
+    std::thread([memory = std::move(memory)]() mutable { memory.reset(); }).detach();
+  } catch (const std::system_error&) {
+    // No thread to be had: it is freed here.
+  }
+}
+
+}  // namespace pike

@@ -1,0 +1,34 @@
+// Memory that the addon owns and JavaScript fills. Whoever reads it off the JS thread holds it, so that
+// nothing that script does to its array can take it away.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/memory.h"
+
+namespace pike {
+
+class OwnedMemory {
+ public:
+  /// Zeros. Null when they cannot be had.
+  static std::shared_ptr<OwnedMemory> TryAllocate(std::int64_t bytes);
+  /// The memory that holds these bytes; null if they are not all in one. Any thread.
+  static std::shared_ptr<OwnedMemory> Holding(const void* address, std::int64_t bytes);
+  /// Lets go, on a thread of its own where giving back what may be the last would take longer than a section
+  /// on the JS thread should.
+  static void Release(std::shared_ptr<OwnedMemory> memory);
+
+  explicit OwnedMemory(AlignedBuffer buffer) : buffer_(std::move(buffer)) {}
+  OwnedMemory(const OwnedMemory&) = delete;
+  OwnedMemory& operator=(const OwnedMemory&) = delete;
+  ~OwnedMemory();
+
+  void* data() const { return buffer_.data(); }
+  std::int64_t bytes() const { return buffer_.bytes(); }
+
+ private:
+  AlignedBuffer buffer_;
+};
+
+}  // namespace pike

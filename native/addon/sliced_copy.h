@@ -1,0 +1,70 @@
+// Copies of arrays that script could take away while another thread reads them. They are made on the JS
+// thread, where nobody can, in slices between which the event loop turns: each slice looks first whether the
+// arrays that it reads are still what they were.
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "addon/environment.h"
+#include "core/memory.h"
+#include "core/status.h"
+
+namespace pike {
+
+class SlicedCopy {
+ public:
+  explicit SlicedCopy(std::shared_ptr<SharedResources> shared);
+  SlicedCopy(SlicedCopy&&) noexcept;
+  ~SlicedCopy();
+
+  /// Adds array `index` of a list that script does not know, whose elements lie at `**pointer`.
+  void Add(Napi::Array list, std::uint32_t index, const void** pointer, std::int64_t bytes);
+  /// Makes room. From here on all the pointers are those of the copies.
+  Status Begin();
+  /// One slice: as much as takes about half a millisecond. JS thread.
+  Status Continue();
+  /// All that is left, however long it takes. JS thread.
+  Status Finish();
+
+  bool done() const { return at_ == copies_.size(); }
+  /// The last slice did nothing, for want of room that has been touched.
+  bool waiting() const { return waiting_; }
+
+  /// Any thread: gives back the room.
+  void Release() noexcept;
+
+ private:
+  struct Copy {
+    std::size_t list;
+    std::uint32_t index;
+    const void** pointer;
+    const char* from;
+    std::int64_t bytes;
+    std::int64_t to;  // in the room
+  };
+  class Warmer;
+
+  /// Copies what lies before `end` in the room, for as long as the clock allows if it is `timed`.
+  Status CopyUntil(std::int64_t end, bool timed);
+
+  /// Whether an array still lies where it was.
+  bool IsInPlace(Napi::Env env, const Copy& copy) const;
+
+  std::shared_ptr<SharedResources> shared_;
+  std::vector<Napi::ObjectReference> lists_;
+  std::vector<Copy> copies_;
+  AlignedBuffer room_;
+  bool fresh_ = false;              // no page of the room has been touched yet
+  std::unique_ptr<Warmer> warmer_;  // null where the room has been used before
+  std::size_t at_ = 0;              // the copy that is being made
+  std::int64_t offset_ = 0;         // how many of its bytes have been
+  bool waiting_ = false;
+};
+
+}  // namespace pike

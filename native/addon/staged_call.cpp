@@ -1,0 +1,74 @@
+#include "addon/staged_call.h"
+
+#include <utility>
+
+#include "addon/environment.h"
+
+namespace pike {
+namespace {
+
+Napi::Value SubmitCopied(Napi::Env env, Executor& executor, std::unique_ptr<PromiseJob> job) {
+  const Napi::Promise promise = job->MakePromise();
+  executor.Submit(env, std::move(job));
+  return promise;
+}
+
+}  // namespace
+
+Napi::Function StagedCall::Define(Napi::Env env) {
+  return DefineClass(
+      env, "StagedCall",
+      {InstanceMethod<&StagedCall::Advance>("advance"), InstanceMethod<&StagedCall::Abandon>("abandon"),
+       InstanceAccessor<&StagedCall::Waiting>("waiting")});
+}
+
+StagedCall::StagedCall(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+
+Napi::Value StagedCall::Submit(Napi::Env env, Executor& executor, std::unique_ptr<PromiseJob> job,
+                               Inputs* inputs, Napi::Value in_slices) {
+  if (inputs != nullptr) {
+    const bool sliced = in_slices.ToBoolean();
+    Status status = sliced ? inputs->copy.Continue() : inputs->copy.Finish();
+    if (!status.ok()) return ToObject(env, status);
+  }
+  if (inputs == nullptr || inputs->copy.done()) return SubmitCopied(env, executor, std::move(job));
+  const Napi::Object object = Environment::Of(env).staged_call.New({});
+  StagedCall& call = *Unwrap(object);
+  call.executor_ = &executor;
+  call.job_ = std::move(job);
+  call.inputs_ = inputs;
+  return object;
+}
+
+Napi::Value StagedCall::Advance(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guarded(env, [&]() -> Napi::Value {
+    if (!job_) return ToObject(env, Status{StatusCode::kInternal, "the call was over"});
+    if (Status status = inputs_->copy.Continue(); !status.ok()) {
+      Drop();
+      return ToObject(env, status);
+    }
+    return inputs_->copy.done() ? SubmitCopied(env, *executor_, std::move(job_)) : info.This();
+  });
+}
+
+Napi::Value StagedCall::Abandon(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Guarded(env, [&]() -> Napi::Value {
+    Drop();
+    return env.Undefined();
+  });
+}
+
+Napi::Value StagedCall::Waiting(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), job_ && inputs_->copy.waiting());
+}
+
+/// The room for the copies serves the next call.
+void StagedCall::Drop() {
+  if (!job_) return;
+  inputs_->Release();
+  job_.reset();
+}
+
+}  // namespace pike
