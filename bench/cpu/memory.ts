@@ -2,6 +2,7 @@
 import { freemem } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { GradientBuffer } from '../../dist/backends/gradient-buffer.js';
 import type { HostTensor } from '../../dist/gradients/host-gradient.js';
 import type { Dtype } from '../../dist/gradients/layout.js';
 import { randomNumbers } from '../random.js';
@@ -20,19 +21,14 @@ export type RowArray = Float32Array | Float64Array | Uint16Array;
 export interface Row {
   readonly dtype: Dtype;
   /** What is handed in. */
-  readonly gradient: HostTensor;
+  readonly gradient: GradientBuffer;
   readonly array: RowArray;
 }
 
 /** The one place where the memory of gradients comes from. */
 export function allocateRow(length: number, dtype: Dtype = 'float32'): Row {
-  const memory = new SharedArrayBuffer(length * ELEMENT_BYTES[dtype]);
-  if (dtype === 'float32' || dtype === 'float64') {
-    const array = dtype === 'float32' ? new Float32Array(memory) : new Float64Array(memory);
-    return { dtype, gradient: array, array };
-  }
-  const array = new Uint16Array(memory);
-  return { dtype, gradient: { data: array, dtype }, array };
+  const gradient = GradientBuffer.allocate(length, dtype);
+  return { dtype, gradient, array: gradient.array };
 }
 
 /** Some elements of a row, as a tensor of their own. */
@@ -83,6 +79,7 @@ export class RowPool {
   }
 
   release(): void {
+    for (const { gradient } of this.#rows) gradient.dispose();
     this.#rows = [];
     collectGarbage();
   }

@@ -1,5 +1,6 @@
 #include "addon/owned_memory.h"
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -10,6 +11,19 @@ namespace pike {
 namespace {
 
 constexpr std::int64_t kReleasedAtOnce = std::int64_t{4} << 20;
+
+/// Large memories begin in different sets of the caches, or else the same columns of more rows than a cache
+/// has ways would drive one another out. Some pages and lines further than the last one, then again from the
+/// start.
+constexpr std::int64_t kStaggeredFrom = std::int64_t{4} << 20;
+constexpr std::int64_t kStagger = 4096 + 2 * 64;
+constexpr std::int64_t kPlaces = 32;
+
+std::int64_t NextOffset(std::int64_t bytes) {
+  static std::atomic<std::int64_t> count{0};
+  if (bytes < kStaggeredFrom) return 0;
+  return count.fetch_add(1, std::memory_order_relaxed) % kPlaces * kStagger;
+}
 
 /// All owned memory of the process, by its address.
 struct Registry {
@@ -28,9 +42,10 @@ std::uintptr_t AddressOf(const void* pointer) { return reinterpret_cast<std::uin
 }  // namespace
 
 std::shared_ptr<OwnedMemory> OwnedMemory::TryAllocate(std::int64_t bytes) {
-  AlignedBuffer buffer = AlignedBuffer::TryAllocateZeros(bytes);
+  const std::int64_t offset = NextOffset(bytes);
+  AlignedBuffer buffer = AlignedBuffer::TryAllocateZeros(offset + bytes);
   if (!buffer) return nullptr;
-  auto memory = std::make_shared<OwnedMemory>(std::move(buffer));
+  auto memory = std::make_shared<OwnedMemory>(std::move(buffer), offset);
   Registry& registry = Registry::Get();
   std::lock_guard lock(registry.mutex);
   registry.memories.emplace(AddressOf(memory->data()), memory);
@@ -55,7 +70,7 @@ std::shared_ptr<OwnedMemory> OwnedMemory::Holding(const void* address, std::int6
 OwnedMemory::~OwnedMemory() {
   Registry& registry = Registry::Get();
   std::lock_guard lock(registry.mutex);
-  registry.memories.erase(AddressOf(buffer_.data()));
+  registry.memories.erase(AddressOf(data()));
 }
 
 void OwnedMemory::Release(std::shared_ptr<OwnedMemory> memory) {

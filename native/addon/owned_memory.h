@@ -19,16 +19,17 @@ class OwnedMemory {
   /// on the JS thread should.
   static void Release(std::shared_ptr<OwnedMemory> memory);
 
-  explicit OwnedMemory(AlignedBuffer buffer) : buffer_(std::move(buffer)) {}
+  OwnedMemory(AlignedBuffer buffer, std::int64_t offset) : buffer_(std::move(buffer)), offset_(offset) {}
   OwnedMemory(const OwnedMemory&) = delete;
   OwnedMemory& operator=(const OwnedMemory&) = delete;
   ~OwnedMemory();
 
-  void* data() const { return buffer_.data(); }
-  std::int64_t bytes() const { return buffer_.bytes(); }
+  void* data() const { return static_cast<char*>(buffer_.data()) + offset_; }
+  std::int64_t bytes() const { return buffer_.bytes() - offset_; }
 
  private:
   AlignedBuffer buffer_;
+  std::int64_t offset_;
 };
 
 }  // namespace pike
