@@ -5,7 +5,9 @@
 
 #include "cpu/platform.h"
 
-#if defined(PIKE_X86_64) && !defined(__GNUC__)
+#if defined(PIKE_X86_64) && defined(__GNUC__)
+#include <cpuid.h>
+#elif defined(PIKE_X86_64)
 #include <intrin.h>
 #endif
 
@@ -14,10 +16,14 @@ namespace {
 
 #if defined(PIKE_X86_64) && defined(__GNUC__)
 
-// These ask the system, too, whether it saves the registers.
-bool HasAvx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+/// Clang 14 knows no such name for __builtin_cpu_supports.
+bool HasF16c() {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
+
+// These ask the system, too, whether it saves the registers.
+bool HasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c(); }
 bool HasAvx512() {
   return HasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");

@@ -58,6 +58,7 @@ const HOSTILE: Record<string, Fill> = {
   'one tiny element among zeros': (j, row) => (j === 600 * row ? 1e-25 : 0),
   'nothing but 1e25': (_, row, x) => (x - row) * 1e25,
   'signs that alternate': (j, row) => (j % 2 ? row : -row) + 0.001,
+  'means that vanish beside their rows': (j, row) => (j % 2 ? 1 : row % 3 === 0 ? -1e25 : 1e25),
   'zeros of either sign': (j, row) => (j % (row + 1) ? -0 : 0),
   'a sum in which every term rounds up': (j) => (j % 2048 === 0 ? 1 : 1.001 * 2 ** -12),
 };
