@@ -91,7 +91,7 @@ Napi::Value SubmitDeviceMoments(const Napi::CallbackInfo& info) {
     DeviceExecutor& device = environment.devices.Of(object.Get("device").ToNumber().Int32Value());
     auto job = std::make_unique<DeviceMomentsJob>(env, CancellationObject::Of(info[1]), device.engine,
                                                   std::move(input), std::move(rows), std::move(update));
-    Inputs* const host = job->host();
+    Stages* const host = job->host() ? &job->host()->copy : nullptr;
     return StagedCall::Submit(env, device.executor, std::move(job), host, info[2]);
   });
 }

@@ -122,7 +122,7 @@ Napi::Value DeviceStreamObject::Add(const Napi::CallbackInfo& info) {
 
     auto job = std::make_unique<DeviceAddJob>(env, CancellationObject::Of(info[4]), slot_, std::move(rows),
                                               task, info[2].ToNumber().DoubleValue());
-    Inputs* const host = job->host();
+    Stages* const host = job->host() ? &job->host()->copy : nullptr;
     return StagedCall::Submit(env, environment.devices.Of(device_).executor, std::move(job), host, info[5]);
   });
 }

@@ -138,8 +138,8 @@ Napi::Value MomentStreamObject::Add(const Napi::CallbackInfo& info) {
     auto job =
         std::make_unique<AddJob>(env, CancellationObject::Of(info[5]), *this, stream_, std::move(inputs),
                                  static_cast<std::size_t>(task), info[2].ToNumber().DoubleValue(), threads_);
-    Inputs& job_inputs = job->inputs();
-    return StagedCall::Submit(env, environment.executor, std::move(job), &job_inputs, info[6]);
+    Stages& copy = job->inputs().copy;
+    return StagedCall::Submit(env, environment.executor, std::move(job), &copy, info[6]);
   });
 }
 

@@ -9,6 +9,7 @@
 #include "addon/inputs.h"
 #include "addon/promise_job.h"
 #include "addon/results.h"
+#include "addon/sliced_read.h"
 #include "addon/staged_call.h"
 #include "cpu/moments.h"
 
@@ -23,10 +24,20 @@ class MomentsJob final : public PromiseJob {
         inputs_(std::move(inputs)),
         request_(std::move(request)) {}
 
-  Inputs& inputs() { return inputs_; }
+  /// What has to be done on the JS thread. Arrays that script could take away are read there, slice by slice:
+  /// a copy would take that thread longer, and memory besides. A caller who wants the call to be over with
+  /// them at once gets copies.
+  Status Begin(bool in_slices, Stages** stages) {
+    *stages = &inputs_.copy;
+    if (!in_slices || inputs_.copy.empty()) return inputs_.copy.Begin();
+    read_ = std::make_unique<SlicedRead>(shared_, request_, inputs_.copy);
+    *stages = read_.get();
+    return {};
+  }
 
  private:
   Status Compute(const Cancellation& cancellation) override {
+    if (read_) return read_->ToMoments(cancellation, &moments_);
     return ComputeMoments(request_, shared_->threads, cancellation, &moments_);
   }
   void ReleaseInputs() noexcept override { inputs_.Release(); }
@@ -35,6 +46,7 @@ class MomentsJob final : public PromiseJob {
   std::shared_ptr<SharedResources> shared_;
   Inputs inputs_;
   MomentsInput request_;
+  std::unique_ptr<SlicedRead> read_;
   Moments moments_;
 };
 
@@ -72,15 +84,16 @@ Napi::Value SubmitMoments(const Napi::CallbackInfo& info) {
     Inputs inputs(environment.shared);
     status = inputs.ReadRows(object.Get("tensors").As<Napi::Array>(), request.layout, request.samples.size());
     if (status.ok()) status = inputs.ReadPreconditioner(object.Get("preconditioner"), object.Get("lengths"));
-    if (status.ok()) status = inputs.copy.Begin();
     if (!status.ok()) return ToObject(env, status);
     request.rows = std::move(inputs.rows);
     request.preconditioner = std::move(inputs.preconditioner);
 
     auto job = std::make_unique<MomentsJob>(env, CancellationObject::Of(info[1]), std::move(inputs),
                                             std::move(request));
-    Inputs& job_inputs = job->inputs();
-    return StagedCall::Submit(env, environment.executor, std::move(job), &job_inputs, info[2]);
+    Stages* stages = nullptr;
+    status = job->Begin(info[2].ToBoolean(), &stages);
+    if (!status.ok()) return ToObject(env, status);
+    return StagedCall::Submit(env, environment.executor, std::move(job), stages, info[2]);
   });
 }
 

@@ -56,9 +56,19 @@ SlicedCopy::SlicedCopy(SlicedCopy&&) noexcept = default;
 SlicedCopy::~SlicedCopy() { warmer_.reset(); }
 
 void SlicedCopy::Add(Napi::Array list, std::uint32_t index, const void** pointer, std::int64_t bytes) {
-  if (lists_.empty() || lists_.back().Value() != list)
-    lists_.push_back(Napi::Persistent(list.As<Napi::Object>()));
-  copies_.push_back({lists_.size() - 1, index, pointer, static_cast<const char*>(*pointer), bytes, 0});
+  arrays_.Add(list, index, *pointer, bytes);
+  copies_.push_back({pointer, static_cast<const char*>(*pointer), bytes, 0});
+}
+
+std::unordered_map<const void* const*, std::size_t> SlicedCopy::numbers() const {
+  std::unordered_map<const void* const*, std::size_t> numbers;
+  for (std::size_t i = 0; i < copies_.size(); ++i) numbers.emplace(copies_[i].pointer, i);
+  return numbers;
+}
+
+WatchedArrays SlicedCopy::Take() {
+  copies_.clear();
+  return std::move(arrays_);
 }
 
 Status SlicedCopy::Begin() {
@@ -104,12 +114,7 @@ Status SlicedCopy::CopyUntil(std::int64_t end, bool timed) {
     const std::int64_t count = std::min({kPiece, copy.bytes - offset_, end - copy.to - offset_});
     if (count <= 0) break;
     if (in_place != at_) {
-      const Napi::Env env = lists_[copy.list].Env();
-      if (!IsInPlace(env, copy)) {
-        return {StatusCode::kDetached,
-                "a gradient or the preconditioner was transferred away (detached) before all of it was "
-                "read; memory must stay until the promise resolves"};
-      }
+      if (Status status = arrays_.Look(at_); !status.ok()) return status;
       in_place = at_;
     }
     std::memcpy(static_cast<char*>(room_.data()) + copy.to + offset_, copy.from + offset_,
@@ -124,21 +129,10 @@ Status SlicedCopy::CopyUntil(std::int64_t end, bool timed) {
   }
   waiting_ = copied == 0 && !done();
   if (done()) {
-    lists_.clear();
+    arrays_.Clear();
     warmer_.reset();
   }
   return {};
-}
-
-bool SlicedCopy::IsInPlace(Napi::Env env, const Copy& copy) const {
-  const Napi::HandleScope scope(env);
-  const Napi::Value array = lists_[copy.list].Value().Get(copy.index);
-  napi_typedarray_type type;
-  std::size_t length = 0;
-  void* data = nullptr;
-  const bool known = napi_get_typedarray_info(env, array, &type, &length, &data, nullptr, nullptr) == napi_ok;
-  if (!known || data != copy.from) return false;
-  return static_cast<std::int64_t>(length) * array.As<Napi::TypedArray>().ElementSize() == copy.bytes;
 }
 
 void SlicedCopy::Release() noexcept {

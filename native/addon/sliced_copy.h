@@ -9,40 +9,42 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "addon/environment.h"
+#include "addon/stages.h"
+#include "addon/watched_arrays.h"
 #include "core/memory.h"
 #include "core/status.h"
 
 namespace pike {
 
-class SlicedCopy {
+class SlicedCopy final : public Stages {
  public:
   explicit SlicedCopy(std::shared_ptr<SharedResources> shared);
   SlicedCopy(SlicedCopy&&) noexcept;
-  ~SlicedCopy();
+  ~SlicedCopy() override;
 
   /// Adds array `index` of a list that script does not know, whose elements lie at `**pointer`.
   void Add(Napi::Array list, std::uint32_t index, const void** pointer, std::int64_t bytes);
   /// Makes room. From here on all the pointers are those of the copies.
   Status Begin();
-  /// One slice: as much as takes about half a millisecond. JS thread.
-  Status Continue();
-  /// All that is left, however long it takes. JS thread.
-  Status Finish();
+  Status Continue() override;
+  Status Finish() override;
+  bool done() const override { return at_ == copies_.size(); }
+  /// For room that has been touched.
+  bool waiting() const override { return waiting_; }
+  void Release() noexcept override;
 
-  bool done() const { return at_ == copies_.size(); }
-  /// The last slice did nothing, for want of room that has been touched.
-  bool waiting() const { return waiting_; }
-
-  /// Any thread: gives back the room.
-  void Release() noexcept;
+  /// What is to be copied, for those who would rather read it where it is: by the pointers.
+  bool empty() const { return copies_.empty(); }
+  std::unordered_map<const void* const*, std::size_t> numbers() const;
+  /// Nothing is to be copied any more.
+  WatchedArrays Take();
 
  private:
   struct Copy {
-    std::size_t list;
-    std::uint32_t index;
     const void** pointer;
     const char* from;
     std::int64_t bytes;
@@ -53,11 +55,8 @@ class SlicedCopy {
   /// Copies what lies before `end` in the room, for as long as the clock allows if it is `timed`.
   Status CopyUntil(std::int64_t end, bool timed);
 
-  /// Whether an array still lies where it was.
-  bool IsInPlace(Napi::Env env, const Copy& copy) const;
-
   std::shared_ptr<SharedResources> shared_;
-  std::vector<Napi::ObjectReference> lists_;
+  WatchedArrays arrays_;  // as many as copies
   std::vector<Copy> copies_;
   AlignedBuffer room_;
   bool fresh_ = false;              // no page of the room has been touched yet

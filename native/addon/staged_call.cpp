@@ -7,7 +7,7 @@
 namespace pike {
 namespace {
 
-Napi::Value SubmitCopied(Napi::Env env, Executor& executor, std::unique_ptr<PromiseJob> job) {
+Napi::Value SubmitReady(Napi::Env env, Executor& executor, std::unique_ptr<PromiseJob> job) {
   const Napi::Promise promise = job->MakePromise();
   executor.Submit(env, std::move(job));
   return promise;
@@ -25,18 +25,18 @@ Napi::Function StagedCall::Define(Napi::Env env) {
 StagedCall::StagedCall(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
 
 Napi::Value StagedCall::Submit(Napi::Env env, Executor& executor, std::unique_ptr<PromiseJob> job,
-                               Inputs* inputs, Napi::Value in_slices) {
-  if (inputs != nullptr) {
+                               Stages* stages, Napi::Value in_slices) {
+  if (stages != nullptr) {
     const bool sliced = in_slices.ToBoolean();
-    Status status = sliced ? inputs->copy.Continue() : inputs->copy.Finish();
+    Status status = sliced ? stages->Continue() : stages->Finish();
     if (!status.ok()) return ToObject(env, status);
   }
-  if (inputs == nullptr || inputs->copy.done()) return SubmitCopied(env, executor, std::move(job));
+  if (stages == nullptr || stages->done()) return SubmitReady(env, executor, std::move(job));
   const Napi::Object object = Environment::Of(env).staged_call.New({});
   StagedCall& call = *Unwrap(object);
   call.executor_ = &executor;
   call.job_ = std::move(job);
-  call.inputs_ = inputs;
+  call.stages_ = stages;
   return object;
 }
 
@@ -44,11 +44,11 @@ Napi::Value StagedCall::Advance(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
     if (!job_) return ToObject(env, Status{StatusCode::kInternal, "the call was over"});
-    if (Status status = inputs_->copy.Continue(); !status.ok()) {
+    if (Status status = stages_->Continue(); !status.ok()) {
       Drop();
       return ToObject(env, status);
     }
-    return inputs_->copy.done() ? SubmitCopied(env, *executor_, std::move(job_)) : info.This();
+    return stages_->done() ? SubmitReady(env, *executor_, std::move(job_)) : info.This();
   });
 }
 
@@ -61,13 +61,13 @@ Napi::Value StagedCall::Abandon(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value StagedCall::Waiting(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), job_ && inputs_->copy.waiting());
+  return Napi::Boolean::New(info.Env(), job_ && stages_->waiting());
 }
 
 /// The room for the copies serves the next call.
 void StagedCall::Drop() {
   if (!job_) return;
-  inputs_->Release();
+  stages_->Release();
   job_.reset();
 }
 

@@ -1,5 +1,5 @@
-// A call whose gradients take more than one slice to copy. lib/backends/native-call.ts lets the event loop
-// turn, and goes on with it.
+// A call whose gradients take more than one slice to copy, or to read. lib/backends/native-call.ts lets the
+// event loop turn, and goes on with it.
 #pragma once
 
 #include <napi.h>
@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "addon/executor.h"
-#include "addon/inputs.h"
 #include "addon/promise_job.h"
+#include "addon/stages.h"
 
 namespace pike {
 
@@ -17,11 +17,11 @@ class StagedCall : public Napi::ObjectWrap<StagedCall> {
   static Napi::Function Define(Napi::Env env);
   explicit StagedCall(const Napi::CallbackInfo& info);
 
-  /// Copies what of the job's inputs (null if it has none to copy) cannot be read in place, and submits the
-  /// job. Returns its promise; or a StagedCall when it is true that copies are to be made `in_slices` and one
-  /// was not enough; or a status.
+  /// Goes through what the job needs to be done on the JS thread (its own; null if there is nothing), and
+  /// submits it. Returns its promise; or a StagedCall when it is true that this is to be done `in_slices` and
+  /// one was not enough; or a status.
   static Napi::Value Submit(Napi::Env env, Executor& executor, std::unique_ptr<PromiseJob> job,
-                            Inputs* inputs, Napi::Value in_slices);
+                            Stages* stages, Napi::Value in_slices);
 
  private:
   /// advance(): one more slice. Returns what Submit does, with this object for itself.
@@ -35,7 +35,7 @@ class StagedCall : public Napi::ObjectWrap<StagedCall> {
 
   Executor* executor_ = nullptr;
   std::unique_ptr<PromiseJob> job_;  // null once submitted or dropped
-  Inputs* inputs_ = nullptr;         // the job's
+  Stages* stages_ = nullptr;         // the job's
 };
 
 }  // namespace pike

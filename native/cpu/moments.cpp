@@ -10,11 +10,26 @@ MomentsRun::MomentsRun(const MomentsInput& input)
     : input_(input),
       task_sums_(input, CurrentKernels()),
       partition_(input.layout.length(), static_cast<std::int64_t>(task_sums_.size())),
-      slots_(static_cast<std::size_t>(partition_.chunks()) * task_sums_.size()) {
+      slots_(static_cast<std::size_t>(partition_.chunks()) * task_sums_.size()),
+      end_chunk_(partition_.chunks()) {
   // All memory is had before a thread begins: none of them may throw.
   const std::int64_t workers = std::min<std::int64_t>(std::max(input.threads, 1), partition_.chunks());
   for (std::int64_t i = 0; i < workers; ++i)
     workers_.push_back({task_sums_.NewScratch(), std::vector<double>(task_sums_.size())});
+}
+
+std::vector<MomentsRun::Range> MomentsRun::Offer(std::int64_t elements) {
+  std::vector<Range> ranges;
+  for (const Worker& worker : workers_) {
+    if (worker.chunk >= 0) ranges.push_back({worker.next, partition_.End(worker.chunk)});
+  }
+  const auto rows = static_cast<std::int64_t>(std::max<std::size_t>(input_.rows.size(), 1));
+  const std::int64_t columns = std::max<std::int64_t>(partition_.End(0) * rows, 1);
+  const auto chunks = std::max<std::int64_t>(elements / columns, static_cast<std::int64_t>(workers_.size()));
+  const std::int64_t next = next_chunk_.load();
+  end_chunk_ = std::min(next + chunks, partition_.chunks());
+  if (next < end_chunk_) ranges.push_back({partition_.Begin(next), partition_.End(end_chunk_ - 1)});
+  return ranges;
 }
 
 bool MomentsRun::Continue(ThreadPool& pool, const Cancellation& cancellation, std::optional<Time> until) {
@@ -22,6 +37,7 @@ bool MomentsRun::Continue(ThreadPool& pool, const Cancellation& cancellation, st
   pool.ParallelFor(workers, static_cast<int>(workers), [&](std::int64_t i, int) {
     Work(workers_[static_cast<std::size_t>(i)], cancellation, until);
   });
+  next_chunk_ = std::min(next_chunk_.load(), end_chunk_);  // where threads asked for more
   return std::all_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.chunk < 0; }) &&
          next_chunk_.load() >= partition_.chunks();
 }
@@ -30,7 +46,7 @@ void MomentsRun::Work(Worker& worker, const Cancellation& cancellation, std::opt
   do {
     if (worker.chunk < 0) {
       worker.chunk = next_chunk_.fetch_add(1, std::memory_order_relaxed);
-      if (worker.chunk >= partition_.chunks()) {
+      if (worker.chunk >= end_chunk_) {
         worker.chunk = -1;
         return;
       }

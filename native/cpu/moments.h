@@ -25,7 +25,18 @@ class MomentsRun {
   /// `input` must outlive it. Reads no row. Throws std::bad_alloc.
   explicit MomentsRun(const MomentsInput& input);
 
-  /// Goes on until all is read or it is `until`, but makes at least one step. Whether it has come to the end.
+  /// Columns [begin, end).
+  struct Range {
+    std::int64_t begin;
+    std::int64_t end;
+  };
+
+  /// From here on, Continue reads what it has in hand and some `elements` of all rows beyond, and then stops.
+  /// Returns all columns that it may read.
+  std::vector<Range> Offer(std::int64_t elements);
+
+  /// Goes on until all (that is offered) is read or it is `until`, but makes at least one step. Whether all
+  /// has been read.
   bool Continue(ThreadPool& pool, const Cancellation& cancellation, std::optional<Time> until = std::nullopt);
 
   /// After the end. Changes nothing but `*moments`, and that only on success. Throws std::bad_alloc.
@@ -49,6 +60,7 @@ class MomentsRun {
   std::vector<Worker> workers_;
   std::vector<double> slots_;  // of every chunk
   std::atomic<std::int64_t> next_chunk_{0};
+  std::int64_t end_chunk_;  // of what is offered
   FirstInvalid invalid_;
 };
 
