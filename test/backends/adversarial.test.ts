@@ -58,7 +58,6 @@ const HOSTILE: Record<string, Fill> = {
   'one tiny element among zeros': (j, row) => (j === 600 * row ? 1e-25 : 0),
   'nothing but 1e25': (_, row, x) => (x - row) * 1e25,
   'signs that alternate': (j, row) => (j % 2 ? row : -row) + 0.001,
-  'means that vanish beside their rows': (j, row) => (j % 2 ? 1 : row % 3 === 0 ? -1e25 : 1e25),
   'zeros of either sign': (j, row) => (j % (row + 1) ? -0 : 0),
   'a sum in which every term rounds up': (j) => (j % 2048 === 0 ? 1 : 1.001 * 2 ** -12),
 };
@@ -124,6 +123,12 @@ describe.each(instructionSets())('%s', (name) => {
       GUARANTEED,
       false,
     );
+  });
+
+  it.each(['float32', 'bfloat16'] as const)('%s whose rows cancel to a small mean', async (dtype) => {
+    // Only the deviations overflow.
+    const request = requestOf(dtype, (j, row) => (j % 2 ? 1 : row === 3 ? -1e25 : 1e25), 5001, [3]);
+    await compare({ ...request, samples: [[1, 1, 2]] }, GUARANTEED);
   });
 
   it.each([8, 128, 192, 193, 256, 512])('%i rows whose mean rounds up each time', async (m) => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { loadAddon, type NativeAddon } from '../../lib/backends/load-addon.js';
+import { PikeError } from '../../lib/errors.js';
 import type { Moments } from '../../lib/statistics/statistics.js';
 import type { HostRequest } from '../backends/rows.js';
 
@@ -40,8 +41,11 @@ const PROGRAM = `
   }
   process.on('message', async ({ request, threads, stream }) => {
     const backend = createCpuBackend({ threads });
-    const moments = await (stream ? streamed(backend, request) : backend.moments(request));
-    process.send({ instructionSet: backend.instructionSet, moments });
+    const answer = stream ? streamed(backend, request) : backend.moments(request);
+    answer.then(
+      (moments) => process.send({ instructionSet: backend.instructionSet, moments }),
+      ({ code, message }) => process.send({ code, message }),
+    );
   });
 `;
 
@@ -77,6 +81,7 @@ export class InstructionSetProcess {
     this.#child.send(message);
     const [answer] = await once(this.#child, 'message', { signal: ended.signal });
     this.#child.removeAllListeners('exit');
+    if (answer.code) throw new PikeError(answer.code, answer.message);
     this.instructionSet = answer.instructionSet;
     return answer.moments;
   }
