@@ -25,15 +25,19 @@ constexpr std::int64_t Padded(std::int64_t count) { return (count + kPadding - 1
 /// Rows that any kernel takes at once; of a task that has more than Arithmetic::most_rows, kPartRows.
 inline constexpr int kMostRowsAtOnce = 8;
 inline constexpr int kPartRows = 4;
+/// Tasks of so many rows, the fewest that there are as a rule, are taken several at a time: memory is read
+/// faster in four or eight places at once than in two.
+inline constexpr int kPairRows = 2;
 
 /// Some rows of one task.
 template <typename Element>
 struct RowsBlock {
-  const void* const* rows;  ///< Where the block begins in each.
-  std::int64_t count;       ///< Columns, at least one.
-  const Element* roots;     ///< √D, by which every row is multiplied; ones without a metric.
-  const Element* weight;    ///< s_ki / n_k of each row.
-  Element* mean;            ///< ḡ_k
+  const void* const* rows;       ///< Where the block begins in each.
+  std::int64_t count;            ///< Columns, at least one.
+  const Element* roots;          ///< √D, by which every row is multiplied; ones without a metric.
+  const Element* weight;         ///< s_ki / n_k of each row.
+  Element* mean;                 ///< ḡ_k
+  std::int64_t mean_stride = 0;  ///< From the mean of one task to that of the next, if there are several.
   /// As many addresses as rows, of what will be read after them, to be fetched meanwhile.
   const void* const* coming = nullptr;
   double* deviation = nullptr;  ///< Out, per row: ‖g_i − ḡ‖².
@@ -47,6 +51,9 @@ struct RowKernels {
   using Kernel = void (*)(const RowsBlock<Element>&);
   /// All rows of a task: mean, norm, deviations and, at [.][1], alignments.
   Kernel whole[kMostRowsAtOnce][2] = {};
+  /// The same of two tasks, or at [1] of four, of kPairRows rows each; null where that is more than
+  /// most_rows.
+  Kernel pairs[2][2] = {};
   /// Deviations, and alignments at [.][1], from a mean that is there.
   Kernel scores[kPartRows][2] = {};
   /// The weighted sum of these rows in place of the mean or, at [.][1], added to it.

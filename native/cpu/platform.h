@@ -21,13 +21,16 @@
 #define PIKE_INLINE inline __attribute__((always_inline))
 // Into the second level of cache: the first is full of the block at work.
 #define PIKE_PREFETCH(address) __builtin_prefetch(address, 0, 2)
+#define PIKE_PREFETCH_NEAR(address) __builtin_prefetch(address, 0, 3)
 #elif defined(PIKE_X86_64)
 #include <xmmintrin.h>
 #define PIKE_INLINE __forceinline
 #define PIKE_PREFETCH(address) _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T1)
+#define PIKE_PREFETCH_NEAR(address) _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0)
 #else
 #define PIKE_INLINE inline
 #define PIKE_PREFETCH(address) static_cast<void>(address)
+#define PIKE_PREFETCH_NEAR(address) static_cast<void>(address)
 #endif
 
 // Between these two, functions use the instructions named. A flag for the whole file would do so as well for

@@ -36,6 +36,7 @@ PIKE_INLINE void ForEachVector(const void* const* rows, const void* const* comin
   using T = typename Source::Type;
   constexpr int kWidth = V::kWidth;
   constexpr int kLine = 64 / sizeof(T) > kWidth ? 64 / sizeof(T) : kWidth;
+  constexpr std::int64_t kAhead = 1024;  // bytes
   const T* p[kRows];
   const T* ahead[kRows];
   PIKE_UNROLL
@@ -46,7 +47,11 @@ PIKE_INLINE void ForEachVector(const void* const* rows, const void* const* comin
   std::int64_t c = 0;
   for (; c + kLine <= count; c += kLine) {
     PIKE_UNROLL
-    for (int i = 0; i < kRows; ++i) PIKE_PREFETCH(ahead[i] + c);
+    for (int i = 0; i < kRows; ++i) {
+      // What comes next into the second level of cache, and what is about to be read into the first.
+      PIKE_PREFETCH(ahead[i] + c);
+      PIKE_PREFETCH_NEAR(reinterpret_cast<const char*>(p[i] + c) + kAhead);
+    }
     for (int at = 0; at < kLine; at += kWidth) step(p, c + at, c + at);
   }
   for (; c + kWidth <= count; c += kWidth) step(p, c, c);
@@ -59,62 +64,75 @@ PIKE_INLINE void ForEachVector(const void* const* rows, const void* const* comin
   step(p, 0, c);
 }
 
-/// Deviations and alignments, and the mean and its norm if not kGiven.
-template <typename V, typename Source, int kRows, bool kAlignment, bool kGiven>
+/// Deviations and alignments of kTasks tasks of kRows rows each, and the means and their norms if not kGiven.
+template <typename V, typename Source, int kRows, int kTasks, bool kAlignment, bool kGiven>
 struct Scores {
   using E = typename V::Element;
   using T = typename Source::Type;
+  static constexpr int kAll = kRows * kTasks;
 
-  V weight[kRows];
-  V deviation[kRows];
-  V alignment[kRows];
-  V norm;
+  V weight[kAll];
+  V deviation[kAll];
+  V alignment[kAll];
+  V norm[kTasks];
   const E* roots;
-  E* mean;
+  E* mean[kTasks];
 
-  PIKE_INLINE explicit Scores(const RowsBlock<E>& block)
-      : norm(V::Zero()), roots(block.roots), mean(block.mean) {
+  PIKE_INLINE explicit Scores(const RowsBlock<E>& block) : roots(block.roots) {
     PIKE_UNROLL
-    for (int i = 0; i < kRows; ++i) {
+    for (int i = 0; i < kAll; ++i) {
       deviation[i] = alignment[i] = V::Zero();
       weight[i] = kGiven ? V::Zero() : V::Broadcast(block.weight[i]);
     }
+    PIKE_UNROLL
+    for (int t = 0; t < kTasks; ++t) {
+      norm[t] = V::Zero();
+      mean[t] = block.mean + t * block.mean_stride;
+    }
   }
 
-  PIKE_INLINE void operator()(const T* const (&p)[kRows], std::int64_t at, std::int64_t column) {
+  PIKE_INLINE void operator()(const T* const (&p)[kAll], std::int64_t at, std::int64_t column) {
     const V root = V::Load(roots + column);
-    V x[kRows];
     PIKE_UNROLL
-    for (int i = 0; i < kRows; ++i) x[i] = Source::Load(p[i] + at) * root;
-    V m;
-    if constexpr (kGiven) {
-      m = V::Load(mean + column);
-    } else {
-      m = weight[0] * x[0];
+    for (int t = 0; t < kTasks; ++t) {
+      V x[kRows];
       PIKE_UNROLL
-      for (int i = 1; i < kRows; ++i) m = V::MultiplyAdd(weight[i], x[i], m);
-      m.Store(mean + column);
-      norm = V::MultiplyAdd(m, m, norm);
-    }
-    PIKE_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      const V d = x[i] - m;
-      deviation[i] = V::MultiplyAdd(d, d, deviation[i]);
-      if constexpr (kAlignment) alignment[i] = V::MultiplyAdd(d, m, alignment[i]);
+      for (int i = 0; i < kRows; ++i) x[i] = Source::Load(p[t * kRows + i] + at) * root;
+      V m;
+      if constexpr (kGiven) {
+        m = V::Load(mean[t] + column);
+      } else {
+        m = weight[t * kRows] * x[0];
+        PIKE_UNROLL
+        for (int i = 1; i < kRows; ++i) m = V::MultiplyAdd(weight[t * kRows + i], x[i], m);
+        m.Store(mean[t] + column);
+        norm[t] = V::MultiplyAdd(m, m, norm[t]);
+      }
+      PIKE_UNROLL
+      for (int i = 0; i < kRows; ++i) {
+        const int all = t * kRows + i;
+        const V d = x[i] - m;
+        deviation[all] = V::MultiplyAdd(d, d, deviation[all]);
+        if constexpr (kAlignment) alignment[all] = V::MultiplyAdd(d, m, alignment[all]);
+      }
     }
   }
 };
 
-template <typename V, typename Source, int kRows, bool kAlignment, bool kGiven>
+template <typename V, typename Source, int kRows, int kTasks, bool kAlignment, bool kGiven>
 void ScoreRows(const RowsBlock<typename V::Element>& block) {
-  Scores<V, Source, kRows, kAlignment, kGiven> scores(block);
-  ForEachVector<V, Source, kRows>(block.rows, block.coming, block.count, scores);
+  constexpr int kAll = kRows * kTasks;
+  Scores<V, Source, kRows, kTasks, kAlignment, kGiven> scores(block);
+  ForEachVector<V, Source, kAll>(block.rows, block.coming, block.count, scores);
   PIKE_UNROLL
-  for (int i = 0; i < kRows; ++i) {
+  for (int i = 0; i < kAll; ++i) {
     block.deviation[i] = scores.deviation[i].Sum();
     if constexpr (kAlignment) block.alignment[i] = scores.alignment[i].Sum();
   }
-  if constexpr (!kGiven) *block.norm = scores.norm.Sum();
+  if constexpr (!kGiven) {
+    PIKE_UNROLL
+    for (int t = 0; t < kTasks; ++t) block.norm[t] = scores.norm[t].Sum();
+  }
 }
 
 /// The weighted sum of some rows, formed by itself before it is added to that of others: so chains stay short
@@ -152,15 +170,23 @@ void SumRows(const RowsBlock<typename V::Element>& block) {
 template <typename V, typename Source, int kRows = 1>
 constexpr void FillRowKernels(RowKernels<typename V::Element>& kernels) {
   constexpr int i = kRows - 1;
-  kernels.whole[i][0] = ScoreRows<V, Source, kRows, false, false>;
-  kernels.whole[i][1] = ScoreRows<V, Source, kRows, true, false>;
+  kernels.whole[i][0] = ScoreRows<V, Source, kRows, 1, false, false>;
+  kernels.whole[i][1] = ScoreRows<V, Source, kRows, 1, true, false>;
   if constexpr (kRows <= kPartRows) {
-    kernels.scores[i][0] = ScoreRows<V, Source, kRows, false, true>;
-    kernels.scores[i][1] = ScoreRows<V, Source, kRows, true, true>;
+    kernels.scores[i][0] = ScoreRows<V, Source, kRows, 1, false, true>;
+    kernels.scores[i][1] = ScoreRows<V, Source, kRows, 1, true, true>;
     kernels.sum[i][0] = SumRows<V, Source, kRows, false>;
     kernels.sum[i][1] = SumRows<V, Source, kRows, true>;
   }
   if constexpr (kRows < V::kMostRows) FillRowKernels<V, Source, kRows + 1>(kernels);
+  if constexpr (kRows == kPairRows) {
+    kernels.pairs[0][0] = ScoreRows<V, Source, kRows, 2, false, false>;
+    kernels.pairs[0][1] = ScoreRows<V, Source, kRows, 2, true, false>;
+    if constexpr (4 * kRows <= V::kMostRows) {
+      kernels.pairs[1][0] = ScoreRows<V, Source, kRows, 4, false, false>;
+      kernels.pairs[1][1] = ScoreRows<V, Source, kRows, 4, true, false>;
+    }
+  }
 }
 
 }  // namespace pike

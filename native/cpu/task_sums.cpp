@@ -54,7 +54,7 @@ TaskSums::TaskSums(const MomentsInput& input, const Kernels& kernels)
   doubles_only_ = most_rows_ > kMostFloatRows;
   // All rows of a block together leave the second level of cache room for the next; but in blocks too short,
   // adding up lanes takes more time than the sums.
-  constexpr std::int64_t kElements = 64 * 1024;
+  constexpr std::int64_t kElements = 8 * 1024;
   constexpr std::int64_t kFewestColumns = 512;
   const auto rows = static_cast<std::int64_t>(std::max<std::size_t>(input.rows.size(), 1));
   columns_ = std::clamp(Padded(kElements / rows), kFewestColumns, kernels.floats.most_columns);
@@ -96,22 +96,37 @@ bool TaskSums::Add(std::size_t tensor, std::int64_t offset, std::int64_t count, 
   return true;
 }
 
-/// Sums one task's rows, which may be more than a kernel takes at once. Where they are not copies, those that
-/// follow `rows` are fetched meanwhile.
+/// How many tasks from t on a kernel takes at once.
 template <typename Element>
-void TaskSums::SumTask(std::size_t t, const Arithmetic<Element>& arithmetic,
-                       const RowKernels<Element>& kernels, bool in_place, RowsBlock<Element> block,
-                       double* sums) const {
+std::size_t TaskSums::Together(std::size_t t, const RowKernels<Element>& kernels) const {
+  std::size_t together = 0;
+  while (together < 4 && t + together < tasks_.size() && tasks_[t + together].count == kPairRows) ++together;
+  if (together == 4 && kernels.pairs[1][0] != nullptr) return 4;
+  return together >= 2 ? 2 : 1;
+}
+
+/// Sums the rows of task t, which may be more than a kernel takes at once, or of several tasks. Where they
+/// are not copies, those that follow are fetched meanwhile. Returns the number of tasks.
+template <typename Element>
+std::size_t TaskSums::SumTasks(std::size_t t, const Arithmetic<Element>& arithmetic,
+                               const RowKernels<Element>& kernels, bool in_place, RowsBlock<Element> block,
+                               double* sums) const {
   const TaskRows& task = tasks_[t];
   const void* const* const rows = block.rows;
   block.coming = rows;
   block.deviation = sums + task.first;
   block.alignment = sums + alignment_at() + task.first;
   block.norm = sums + norm_at() + t;
+  if (const std::size_t together = in_place ? Together(t, kernels) : 1; together > 1) {
+    block.mean_stride = stride_;
+    block.coming += together * kPairRows;
+    kernels.pairs[together == 4][input_.row_scalars](block);
+    return together;
+  }
   if (task.count <= static_cast<std::size_t>(arithmetic.most_rows)) {
     if (in_place) block.coming += task.count;
     kernels.whole[task.count - 1][input_.row_scalars](block);
-    return;
+    return 1;
   }
   constexpr std::size_t kMost = kPartRows;
   for (std::size_t i = 0; i < task.count; i += kMost) {
@@ -131,13 +146,14 @@ void TaskSums::SumTask(std::size_t t, const Arithmetic<Element>& arithmetic,
     block.deviation += n;
     block.alignment += n;
   }
+  return 1;
 }
 
 void TaskSums::AddInFloats(Dtype dtype, std::int64_t count, bool metric, TaskScratch& scratch) const {
   double* const sums = scratch.block.data();
   const FloatSource& source = kernels_.floats_of(dtype);
   const bool in_place = source.in_place;
-  for (std::size_t t = 0; t < tasks_.size(); ++t) {
+  for (std::size_t t = 0; t < tasks_.size();) {
     const TaskRows& task = tasks_[t];
     const void* const* rows = &scratch.addresses[task.first];
     const RowKernels<float>* kernels = &source.rows;
@@ -154,7 +170,7 @@ void TaskSums::AddInFloats(Dtype dtype, std::int64_t count, bool metric, TaskScr
                                     .roots = metric ? scratch.roots<float>() : float_ones_.data(),
                                     .weight = &float_weight_[task.first],
                                     .mean = scratch.mean<float>(t)};
-    SumTask(t, kernels_.floats, *kernels, in_place, block, sums);
+    t += SumTasks(t, kernels_.floats, *kernels, in_place, block, sums);
   }
   if (input_.inner)
     kernels_.floats.products(Means(scratch.float_means, scratch, count, SizeOf(dtype)), sums + products_at());
@@ -177,7 +193,7 @@ bool TaskSums::InRange(Dtype dtype, std::int64_t count, const TaskScratch& scrat
 
 void TaskSums::AddInDoubles(Dtype dtype, std::int64_t count, bool metric, TaskScratch& scratch) const {
   double* const sums = scratch.block.data();
-  for (std::size_t t = 0; t < tasks_.size(); ++t) {
+  for (std::size_t t = 0; t < tasks_.size();) {
     const TaskRows& task = tasks_[t];
     const bool in_place = dtype == Dtype::kFloat64;
     const void* const* rows = &scratch.addresses[task.first];
@@ -193,7 +209,7 @@ void TaskSums::AddInDoubles(Dtype dtype, std::int64_t count, bool metric, TaskSc
                                      .roots = metric ? scratch.roots<double>() : ones_.data(),
                                      .weight = &weight_[task.first],
                                      .mean = scratch.mean<double>(t)};
-    SumTask(t, kernels_.doubles, kernels_.float64, in_place, block, sums);
+    t += SumTasks(t, kernels_.doubles, kernels_.float64, in_place, block, sums);
   }
   if (input_.inner)
     kernels_.doubles.products(Means(scratch.double_means, scratch, count, SizeOf(dtype)),

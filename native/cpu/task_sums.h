@@ -49,8 +49,11 @@ class TaskSums {
   void AddInFloats(Dtype dtype, std::int64_t count, bool metric, TaskScratch& scratch) const;
   void AddInDoubles(Dtype dtype, std::int64_t count, bool metric, TaskScratch& scratch) const;
   template <typename Element>
-  void SumTask(std::size_t t, const Arithmetic<Element>& arithmetic, const RowKernels<Element>& kernels,
-               bool in_place, RowsBlock<Element> block, double* sums) const;
+  std::size_t Together(std::size_t t, const RowKernels<Element>& kernels) const;
+  template <typename Element>
+  std::size_t SumTasks(std::size_t t, const Arithmetic<Element>& arithmetic,
+                       const RowKernels<Element>& kernels, bool in_place, RowsBlock<Element> block,
+                       double* sums) const;
   bool InRange(Dtype dtype, std::int64_t count, const TaskScratch& scratch) const;
 
   const MomentsInput& input_;

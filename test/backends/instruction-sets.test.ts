@@ -20,6 +20,8 @@ const tensors = fc.oneof(
 const microBatches = fc.oneof(
   fc.array(fc.nat(5), { minLength: 1, maxLength: 9 }),
   fc.array(fc.integer({ min: 6, max: 17 }), { minLength: 1, maxLength: 2 }),
+  // Most have two rows: those are taken two or four at a time.
+  fc.array(fc.constantFrom(2, 2, 2, 2, 2, 3), { minLength: 2, maxLength: 13 }),
 );
 
 const requests = fc
