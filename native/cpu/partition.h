@@ -21,7 +21,7 @@ class Partition {
   /// Whole sections per chunk; few enough chunks that their slots stay small, enough of them to share out
   /// evenly.
   Partition(std::int64_t length, std::int64_t doubles_per_slot) : length_(length) {
-    constexpr std::int64_t kSlotDoubles = std::int64_t{64} << 10;  // 512 KiB in all, but for many tasks
+    constexpr std::int64_t kSlotDoubles = std::int64_t{32} << 10;  // 256 KiB in all, but for many tasks
     constexpr std::int64_t kFewestChunks = 32;
     const std::int64_t slots = kSlotDoubles / std::max<std::int64_t>(doubles_per_slot, 1);
     const std::int64_t most = std::clamp(slots, kFewestChunks, kMostChunks);

@@ -52,12 +52,13 @@ TaskSums::TaskSums(const MomentsInput& input, const Kernels& kernels)
   }
   float_weight_.assign(weight_.begin(), weight_.end());
   doubles_only_ = most_rows_ > kMostFloatRows;
-  // All rows of a block together leave the second level of cache room for the next; but in blocks too short,
-  // adding up lanes takes more time than the sums.
+  // The means of a block stay in the first level of cache; but in blocks too short, adding up lanes takes more time
+  // than the sums.
   constexpr std::int64_t kElements = 8 * 1024;
   constexpr std::int64_t kFewestColumns = 512;
   const auto rows = static_cast<std::int64_t>(std::max<std::size_t>(input.rows.size(), 1));
   columns_ = std::clamp(Padded(kElements / rows), kFewestColumns, kernels.floats.most_columns);
+  columns_ = std::min(columns_, Padded(std::max<std::int64_t>(input.layout.length(), 1)));
   float_ones_.assign(static_cast<std::size_t>(columns_), 1.0f);
   ones_.assign(static_cast<std::size_t>(columns_), 1.0);
   // A cache line more, so that the vectors do not all begin in the same set of the first level of cache.
