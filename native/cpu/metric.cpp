@@ -56,6 +56,8 @@ bool LoadRoots(const TypedRow& preconditioner, std::size_t tensor, std::int64_t 
     return false;
   }
   for (std::int64_t j = 0; j < count; ++j) roots[j] = std::sqrt(roots[j]);
+  // Kernels multiply zeros beyond the end of a row by them, and memory that nobody has written may hold NaN.
+  std::fill_n(roots + count, Padded(count) - count, 0.0);
   return true;
 }
 

@@ -26,7 +26,8 @@ class FirstInvalid {
   std::atomic<std::int64_t> first_{INT64_MAX};
 };
 
-/// Writes √D of a piece to `roots`. False, with the column noted, if an element has no place in a metric.
+/// Writes √D of a piece to `roots`, padded. False, with the column noted, if an element has no place in a
+/// metric.
 bool LoadRoots(const TypedRow& preconditioner, std::size_t tensor, std::int64_t offset, std::int64_t count,
                FirstInvalid& invalid, double* roots);
 

@@ -52,8 +52,8 @@ TaskSums::TaskSums(const MomentsInput& input, const Kernels& kernels)
   }
   float_weight_.assign(weight_.begin(), weight_.end());
   doubles_only_ = most_rows_ > kMostFloatRows;
-  // The means of a block stay in the first level of cache; but in blocks too short, adding up lanes takes more time
-  // than the sums.
+  // The means of a block stay in the first level of cache; but in blocks too short, adding up lanes takes
+  // more time than the sums.
   constexpr std::int64_t kElements = 8 * 1024;
   constexpr std::int64_t kFewestColumns = 512;
   const auto rows = static_cast<std::int64_t>(std::max<std::size_t>(input.rows.size(), 1));
