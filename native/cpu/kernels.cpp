@@ -1,5 +1,8 @@
 #include "cpu/kernels.h"
 
+#include <cstddef>
+#include <cstring>
+
 #include "cpu/kernel_tables.h"
 
 namespace pike {
@@ -22,6 +25,15 @@ const Kernels& KernelsOf(InstructionSet set) {
 }
 
 }  // namespace
+
+void CopyColumns(const void* const* rows, int count, std::int64_t offset, std::int64_t bytes,
+                 std::int64_t stride, void* out) {
+  char* to = static_cast<char*>(out);
+  for (int i = 0; i < count; ++i, to += stride) {
+    std::memcpy(to, static_cast<const char*>(rows[i]) + offset, static_cast<std::size_t>(bytes));
+    std::memset(to + bytes, 0, static_cast<std::size_t>(stride - bytes));
+  }
+}
 
 const Kernels& CurrentKernels() {
   static const Kernels& kernels = KernelsOf(CurrentInstructionSet().set);

@@ -34,7 +34,7 @@ template <typename Element>
 struct RowsBlock {
   const void* const* rows;       ///< Where the block begins in each.
   std::int64_t count;            ///< Columns, at least one.
-  const Element* roots;          ///< √D, by which every row is multiplied; ones without a metric.
+  const Element* roots;          ///< √D, by which every row is multiplied, if there is a metric.
   const Element* weight;         ///< s_ki / n_k of each row.
   Element* mean;                 ///< ḡ_k
   std::int64_t mean_stride = 0;  ///< From the mean of one task to that of the next, if there are several.
@@ -45,7 +45,8 @@ struct RowsBlock {
   double* norm = nullptr;       ///< Out: ‖ḡ‖².
 };
 
-/// Kernels for rows of one dtype; the first index is the number of rows − 1.
+/// Kernels for rows of one dtype, with a metric or without; the first index is the number of rows − 1. Those
+/// without may put the columns of a mean in another order, all of them in the same.
 template <typename Element>
 struct RowKernels {
   using Kernel = void (*)(const RowsBlock<Element>&);
@@ -60,13 +61,15 @@ struct RowKernels {
   Kernel sum[kPartRows][2] = {};
 };
 
-/// One micro-batch into the running mean of its task.
+/// Columns of one micro-batch, which go into the running mean of its task, at most.
+inline constexpr std::int64_t kMostUpdateColumns = 1024;
+
 template <typename Element>
 struct UpdateBlock {
   const void* gradient;
-  Element* mean;  ///< Not padded.
-  std::int64_t count;
-  Element share;  ///< s/n'
+  Element* mean;       ///< Not padded.
+  std::int64_t count;  ///< At most kMostUpdateColumns.
+  Element share;       ///< s/n'
 };
 
 struct UpdateSums {
@@ -106,7 +109,7 @@ struct Arithmetic {
 struct FloatSource {
   /// Whether there are kernels that read it where it is; else only the last two are there.
   bool in_place;
-  RowKernels<float> rows;
+  RowKernels<float> rows[2];       ///< At [1] in a metric.
   UpdateKernel<float> begin_mean;  ///< mean ← g
   UpdateKernel<float> move_mean;   ///< mean ← mean + share·δ
   /// out ← x·factor, of ones if it is null; fetches what lies at `coming` meanwhile.
@@ -121,7 +124,7 @@ struct Kernels {
   Arithmetic<float> floats;
   Arithmetic<double> doubles;
   FloatSource float32, bfloat16, float16;
-  RowKernels<double> float64;
+  RowKernels<double> float64[2];
   UpdateKernel<double> begin_mean, move_mean;
 
   /// Not of float64.
@@ -129,6 +132,11 @@ struct Kernels {
     return dtype == Dtype::kBFloat16 ? bfloat16 : dtype == Dtype::kFloat16 ? float16 : float32;
   }
 };
+
+/// Copies `bytes` at `offset` of every row to `out`, and zeros behind them up to `stride`, where the next row
+/// begins.
+void CopyColumns(const void* const* rows, int count, std::int64_t offset, std::int64_t bytes,
+                 std::int64_t stride, void* out);
 
 /// Those of the instruction set in use.
 const Kernels& CurrentKernels();

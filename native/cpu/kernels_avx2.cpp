@@ -1,5 +1,6 @@
 #include "core/half.h"
 #include "cpu/kernel_tables.h"
+#include "cpu/range.h"
 
 #if defined(PIKE_X86_64)
 

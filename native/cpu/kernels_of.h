@@ -30,7 +30,8 @@ constexpr FloatSource SourceOf() {
                         .move_mean = MoveMean<Floats, Doubles, Source, false>,
                         .scale = ScaleVector<Floats, Source>,
                         .roots = RootsOf<Floats, Source>};
-  FillRowKernels<Floats, Source>(source.rows);
+  FillRowKernels<Floats, Source, false>(source.rows[0]);
+  FillRowKernels<Floats, Source, true>(source.rows[1]);
   return source;
 }
 
@@ -87,7 +88,8 @@ constexpr Kernels KernelsOf(InstructionSet instruction_set) {
     kernels.bfloat16 = HalfSourceOf<Floats, FromBFloat16>();
     kernels.float16 = HalfSourceOf<Floats, FromFloat16>();
   }
-  FillRowKernels<Doubles, Plain<Doubles>>(kernels.float64);
+  FillRowKernels<Doubles, Plain<Doubles>, false>(kernels.float64[0]);
+  FillRowKernels<Doubles, Plain<Doubles>, true>(kernels.float64[1]);
   return kernels;
 }
 

@@ -1,5 +1,6 @@
 #include "cpu/kernel_tables.h"
 #include "cpu/kernels_of.h"
+#include "cpu/range.h"
 #include "cpu/vectors_portable.h"
 
 namespace pike {

@@ -15,14 +15,11 @@
 namespace pike {
 namespace {
 
-/// Columns of a block that is scaled, or multiplied with others.
-constexpr std::int64_t kColumns = 512;
-
 /// Memory for one block of a gradient in the metric.
 template <typename Element>
 struct ScaledBlock {
-  alignas(64) Element values[kColumns];
-  alignas(64) Element roots[kColumns];
+  alignas(64) Element values[kMostUpdateColumns];
+  alignas(64) Element roots[kMostUpdateColumns];
 };
 
 }  // namespace
@@ -134,7 +131,7 @@ void MomentStream::Update(std::size_t task, bool first, const RowPointers& gradi
     partition.ForEachSection(chunk, [&](std::int64_t begin, std::int64_t end) {
       UpdateSums section;
       layout_.ForEachPiece(
-          begin, end, kColumns, [&](std::size_t tensor, std::int64_t offset, std::int64_t count) {
+          begin, end, kMostUpdateColumns, [&](std::size_t tensor, std::int64_t offset, std::int64_t count) {
             const Layout::Tensor& shape = layout_.tensors()[tensor];
             const UpdateSums sums = UpdatePiece(kernels, first, shape.dtype, gradient[tensor], offset, count,
                                                 share, preconditioner, tensor, mean + shape.begin + offset);

@@ -10,33 +10,58 @@
 
 namespace pike {
 
-/// How V reads rows of a dtype.
+/// How V reads rows of a dtype: a vector of elements that lie together or, which may take less time, part
+/// kPart of kParts vectors of elements that lie together, each element in one of the parts.
 template <typename V>
 struct Plain {
   using Type = typename V::Element;
+  static constexpr int kParts = 1;
   static PIKE_INLINE V Load(const Type* p) { return V::Load(p); }
 };
 template <typename V>
 struct BFloat16 {
   using Type = std::uint16_t;
+  static constexpr int kParts = 2;
   static PIKE_INLINE V Load(const Type* p) { return V::LoadBFloat16(p); }
+  template <int kPart>
+  static PIKE_INLINE V LoadPart(const Type* p) {
+    return kPart == 0 ? V::LoadEvenBFloat16(p) : V::LoadOddBFloat16(p);
+  }
 };
 template <typename V>
 struct Float16 {
   using Type = std::uint16_t;
+  static constexpr int kParts = 1;
   static PIKE_INLINE V Load(const Type* p) { return V::LoadFloat16(p); }
 };
 
-/// Calls step(p, column) with the addresses `p` of one vector of every row, for all columns. The last one, if
-/// the rows end within it, is read from a copy that ends in zeros. While a cache line of each row is worked
-/// on, one of each of `coming` is fetched.
-template <typename V, typename Source, int kRows, typename Step>
+/// One vector of every row.
+template <typename V, typename Source, int kRows>
+struct Together {
+  const typename Source::Type* const (&p)[kRows];
+  std::int64_t at;
+  PIKE_INLINE V operator[](int row) const { return Source::Load(p[row] + at); }
+};
+template <typename V, typename Source, int kRows, int kPart>
+struct Part {
+  const typename Source::Type* const (&p)[kRows];
+  std::int64_t at;
+  PIKE_INLINE V operator[](int row) const { return Source::template LoadPart<kPart>(p[row] + at); }
+};
+
+/// Calls step(vectors, column) for all columns, with vectors[i] of row i, to be stored at `column`. What is
+/// left of a cache line is read from a copy that ends in zeros. While a line of each row is worked on, one of
+/// each of `coming` is fetched. If kInParts, columns may come in another order, the same whatever kRows is.
+template <typename V, typename Source, int kRows, bool kInParts, typename Step>
 PIKE_INLINE void ForEachVector(const void* const* rows, const void* const* coming, std::int64_t count,
                                Step& step) {
   using T = typename Source::Type;
   constexpr int kWidth = V::kWidth;
-  constexpr int kLine = 64 / sizeof(T) > kWidth ? 64 / sizeof(T) : kWidth;
-  constexpr std::int64_t kAhead = 1024;  // bytes
+  constexpr bool kParted = kInParts && Source::kParts == 2;
+  constexpr int kStep = kParted ? 2 * kWidth : kWidth;
+  constexpr int kLine = 64 / sizeof(T) > kStep ? 64 / sizeof(T) : kStep;
+  constexpr std::int64_t kAhead = kRows <= 2 ? 2048 : 1024;  // bytes
+  constexpr std::int64_t kSize = sizeof(T);
   const T* p[kRows];
   const T* ahead[kRows];
   PIKE_UNROLL
@@ -52,27 +77,37 @@ PIKE_INLINE void ForEachVector(const void* const* rows, const void* const* comin
       PIKE_PREFETCH(ahead[i] + c);
       PIKE_PREFETCH_NEAR(reinterpret_cast<const char*>(p[i] + c) + kAhead);
     }
-    for (int at = 0; at < kLine; at += kWidth) step(p, c + at, c + at);
+    for (int at = 0; at < kLine; at += kStep) {
+      if constexpr (kParted) {
+        step(Part<V, Source, kRows, 0>{p, c + at}, c + at);
+        step(Part<V, Source, kRows, 1>{p, c + at}, c + at + kWidth);
+      } else {
+        step(Together<V, Source, kRows>{p, c + at}, c + at);
+      }
+    }
   }
-  for (; c + kWidth <= count; c += kWidth) step(p, c, c);
-  if (c == count) return;
-  alignas(64) T last[kRows][kWidth] = {};
-  for (int i = 0; i < kRows; ++i) {
-    std::memcpy(last[i], p[i] + c, static_cast<std::size_t>(count - c) * sizeof(T));
-    p[i] = last[i];
+  alignas(64) T last[kRows][kWidth];
+  const T* from[kRows];
+  PIKE_UNROLL
+  for (int i = 0; i < kRows; ++i) from[i] = last[i];
+  for (; c < count; c += kWidth) {
+    const std::int64_t rest = count - c < kWidth ? count - c : kWidth;
+    CopyColumns(rows, kRows, c * kSize, rest * kSize, sizeof(last[0]), last);
+    step(Together<V, Source, kRows>{from, 0}, c);
   }
-  step(p, 0, c);
 }
 
 /// Deviations and alignments of kTasks tasks of kRows rows each, and the means and their norms if not kGiven.
-template <typename V, typename Source, int kRows, int kTasks, bool kAlignment, bool kGiven>
+/// Two rows are as far from their mean as their weights say, on either side: their difference is all there is
+/// to know.
+template <typename V, int kRows, int kTasks, bool kScaled, bool kAlignment, bool kGiven>
 struct Scores {
   using E = typename V::Element;
-  using T = typename Source::Type;
   static constexpr int kAll = kRows * kTasks;
+  static constexpr bool kPair = kRows == 2 && !kGiven;
 
   V weight[kAll];
-  V deviation[kAll];
+  V deviation[kAll];  ///< If kPair, one per task; the same of the next.
   V alignment[kAll];
   V norm[kTasks];
   const E* roots;
@@ -91,56 +126,88 @@ struct Scores {
     }
   }
 
-  PIKE_INLINE void operator()(const T* const (&p)[kAll], std::int64_t at, std::int64_t column) {
-    const V root = V::Load(roots + column);
+  template <typename Vectors>
+  PIKE_INLINE void operator()(Vectors vectors, std::int64_t column) {
+    V root;
+    if constexpr (kScaled) root = V::Load(roots + column);
     PIKE_UNROLL
     for (int t = 0; t < kTasks; ++t) {
       V x[kRows];
       PIKE_UNROLL
-      for (int i = 0; i < kRows; ++i) x[i] = Source::Load(p[t * kRows + i] + at) * root;
+      for (int i = 0; i < kRows; ++i) {
+        x[i] = vectors[t * kRows + i];
+        if constexpr (kScaled) x[i] = x[i] * root;
+      }
       V m;
       if constexpr (kGiven) {
         m = V::Load(mean[t] + column);
+      } else if constexpr (kPair) {
+        const V difference = x[0] - x[1];
+        m = V::MultiplyAdd(weight[t * kRows], difference, x[1]);
+        deviation[t] = V::MultiplyAdd(difference, difference, deviation[t]);
+        if constexpr (kAlignment) alignment[t] = V::MultiplyAdd(difference, m, alignment[t]);
       } else {
         m = weight[t * kRows] * x[0];
         PIKE_UNROLL
         for (int i = 1; i < kRows; ++i) m = V::MultiplyAdd(weight[t * kRows + i], x[i], m);
+      }
+      if constexpr (!kGiven) {
         m.Store(mean[t] + column);
         norm[t] = V::MultiplyAdd(m, m, norm[t]);
       }
-      PIKE_UNROLL
-      for (int i = 0; i < kRows; ++i) {
-        const int all = t * kRows + i;
-        const V d = x[i] - m;
-        deviation[all] = V::MultiplyAdd(d, d, deviation[all]);
-        if constexpr (kAlignment) alignment[all] = V::MultiplyAdd(d, m, alignment[all]);
+      if constexpr (!kPair) {
+        PIKE_UNROLL
+        for (int i = 0; i < kRows; ++i) {
+          const int all = t * kRows + i;
+          const V d = x[i] - m;
+          deviation[all] = V::MultiplyAdd(d, d, deviation[all]);
+          if constexpr (kAlignment) alignment[all] = V::MultiplyAdd(d, m, alignment[all]);
+        }
       }
+    }
+  }
+
+  PIKE_INLINE void Finish(const RowsBlock<E>& block) const {
+    if constexpr (kPair) {
+      PIKE_UNROLL
+      for (int t = 0; t < kTasks; ++t) {
+        const double first = block.weight[t * kRows];
+        const double second = 1 - first;
+        const double squared = deviation[t].Sum();
+        block.deviation[t * kRows] = second * second * squared;
+        block.deviation[t * kRows + 1] = first * first * squared;
+        if constexpr (kAlignment) {
+          const double product = alignment[t].Sum();
+          block.alignment[t * kRows] = second * product;
+          block.alignment[t * kRows + 1] = -first * product;
+        }
+      }
+    } else {
+      PIKE_UNROLL
+      for (int i = 0; i < kAll; ++i) {
+        block.deviation[i] = deviation[i].Sum();
+        if constexpr (kAlignment) block.alignment[i] = alignment[i].Sum();
+      }
+    }
+    if constexpr (!kGiven) {
+      PIKE_UNROLL
+      for (int t = 0; t < kTasks; ++t) block.norm[t] = norm[t].Sum();
     }
   }
 };
 
-template <typename V, typename Source, int kRows, int kTasks, bool kAlignment, bool kGiven>
+template <typename V, typename Source, int kRows, int kTasks, bool kScaled, bool kAlignment, bool kGiven>
 void ScoreRows(const RowsBlock<typename V::Element>& block) {
-  constexpr int kAll = kRows * kTasks;
-  Scores<V, Source, kRows, kTasks, kAlignment, kGiven> scores(block);
-  ForEachVector<V, Source, kAll>(block.rows, block.coming, block.count, scores);
-  PIKE_UNROLL
-  for (int i = 0; i < kAll; ++i) {
-    block.deviation[i] = scores.deviation[i].Sum();
-    if constexpr (kAlignment) block.alignment[i] = scores.alignment[i].Sum();
-  }
-  if constexpr (!kGiven) {
-    PIKE_UNROLL
-    for (int t = 0; t < kTasks; ++t) block.norm[t] = scores.norm[t].Sum();
-  }
+  Scores<V, kRows, kTasks, kScaled, kAlignment, kGiven> scores(block);
+  ForEachVector<V, Source, kRows * kTasks, !kScaled>(block.rows, block.coming, block.count, scores);
+  scores.Finish(block);
 }
 
 /// The weighted sum of some rows, formed by itself before it is added to that of others: so chains stay short
 /// however many rows there are.
-template <typename V, typename Source, int kRows, bool kAdd>
+template <typename V, int kRows, bool kScaled, bool kAdd>
 struct WeightedSum {
   using E = typename V::Element;
-  using T = typename Source::Type;
 
   V weight[kRows];
   const E* roots;
@@ -151,40 +218,41 @@ struct WeightedSum {
     for (int i = 0; i < kRows; ++i) weight[i] = V::Broadcast(block.weight[i]);
   }
 
-  PIKE_INLINE void operator()(const T* const (&p)[kRows], std::int64_t at, std::int64_t column) {
-    V sum = weight[0] * Source::Load(p[0] + at);
+  template <typename Vectors>
+  PIKE_INLINE void operator()(Vectors vectors, std::int64_t column) {
+    V sum = weight[0] * vectors[0];
     PIKE_UNROLL
-    for (int i = 1; i < kRows; ++i) sum = V::MultiplyAdd(weight[i], Source::Load(p[i] + at), sum);
-    sum = sum * V::Load(roots + column);
+    for (int i = 1; i < kRows; ++i) sum = V::MultiplyAdd(weight[i], vectors[i], sum);
+    if constexpr (kScaled) sum = sum * V::Load(roots + column);
     if constexpr (kAdd) sum = V::Load(mean + column) + sum;
     sum.Store(mean + column);
   }
 };
 
-template <typename V, typename Source, int kRows, bool kAdd>
+template <typename V, typename Source, int kRows, bool kScaled, bool kAdd>
 void SumRows(const RowsBlock<typename V::Element>& block) {
-  WeightedSum<V, Source, kRows, kAdd> sum(block);
-  ForEachVector<V, Source, kRows>(block.rows, block.coming, block.count, sum);
+  WeightedSum<V, kRows, kScaled, kAdd> sum(block);
+  ForEachVector<V, Source, kRows, !kScaled>(block.rows, block.coming, block.count, sum);
 }
 
-template <typename V, typename Source, int kRows = 1>
+template <typename V, typename Source, bool kScaled, int kRows = 1>
 constexpr void FillRowKernels(RowKernels<typename V::Element>& kernels) {
   constexpr int i = kRows - 1;
-  kernels.whole[i][0] = ScoreRows<V, Source, kRows, 1, false, false>;
-  kernels.whole[i][1] = ScoreRows<V, Source, kRows, 1, true, false>;
+  kernels.whole[i][0] = ScoreRows<V, Source, kRows, 1, kScaled, false, false>;
+  kernels.whole[i][1] = ScoreRows<V, Source, kRows, 1, kScaled, true, false>;
   if constexpr (kRows <= kPartRows) {
-    kernels.scores[i][0] = ScoreRows<V, Source, kRows, 1, false, true>;
-    kernels.scores[i][1] = ScoreRows<V, Source, kRows, 1, true, true>;
-    kernels.sum[i][0] = SumRows<V, Source, kRows, false>;
-    kernels.sum[i][1] = SumRows<V, Source, kRows, true>;
+    kernels.scores[i][0] = ScoreRows<V, Source, kRows, 1, kScaled, false, true>;
+    kernels.scores[i][1] = ScoreRows<V, Source, kRows, 1, kScaled, true, true>;
+    kernels.sum[i][0] = SumRows<V, Source, kRows, kScaled, false>;
+    kernels.sum[i][1] = SumRows<V, Source, kRows, kScaled, true>;
   }
-  if constexpr (kRows < V::kMostRows) FillRowKernels<V, Source, kRows + 1>(kernels);
+  if constexpr (kRows < V::kMostRows) FillRowKernels<V, Source, kScaled, kRows + 1>(kernels);
   if constexpr (kRows == kPairRows) {
-    kernels.pairs[0][0] = ScoreRows<V, Source, kRows, 2, false, false>;
-    kernels.pairs[0][1] = ScoreRows<V, Source, kRows, 2, true, false>;
-    if constexpr (4 * kRows <= V::kMostRows) {
-      kernels.pairs[1][0] = ScoreRows<V, Source, kRows, 4, false, false>;
-      kernels.pairs[1][1] = ScoreRows<V, Source, kRows, 4, true, false>;
+    kernels.pairs[0][0] = ScoreRows<V, Source, kRows, 2, kScaled, false, false>;
+    kernels.pairs[0][1] = ScoreRows<V, Source, kRows, 2, kScaled, true, false>;
+    if constexpr (2 * kRows <= V::kMostRows) {
+      kernels.pairs[1][0] = ScoreRows<V, Source, kRows, 4, kScaled, false, false>;
+      kernels.pairs[1][1] = ScoreRows<V, Source, kRows, 4, kScaled, true, false>;
     }
   }
 }

@@ -59,8 +59,6 @@ TaskSums::TaskSums(const MomentsInput& input, const Kernels& kernels)
   const auto rows = static_cast<std::int64_t>(std::max<std::size_t>(input.rows.size(), 1));
   columns_ = std::clamp(Padded(kElements / rows), kFewestColumns, kernels.floats.most_columns);
   columns_ = std::min(columns_, Padded(std::max<std::int64_t>(input.layout.length(), 1)));
-  float_ones_.assign(static_cast<std::size_t>(columns_), 1.0f);
-  ones_.assign(static_cast<std::size_t>(columns_), 1.0);
   // A cache line more, so that the vectors do not all begin in the same set of the first level of cache.
   stride_ = columns_ + kPadding;
 }
@@ -157,18 +155,18 @@ void TaskSums::AddInFloats(Dtype dtype, std::int64_t count, bool metric, TaskScr
   for (std::size_t t = 0; t < tasks_.size();) {
     const TaskRows& task = tasks_[t];
     const void* const* rows = &scratch.addresses[task.first];
-    const RowKernels<float>* kernels = &source.rows;
+    const RowKernels<float>* kernels = &source.rows[metric];
     if (!in_place) {
       for (std::size_t i = 0; i < task.count; ++i) {
         scratch.scaled[i] = scratch.row<float>(i);
         source.scale(rows[i], nullptr, rows[i + 1], count, scratch.row<float>(i));
       }
       rows = scratch.scaled.data();
-      kernels = &kernels_.float32.rows;
+      kernels = &kernels_.float32.rows[metric];
     }
     const RowsBlock<float> block = {.rows = rows,
                                     .count = count,
-                                    .roots = metric ? scratch.roots<float>() : float_ones_.data(),
+                                    .roots = scratch.roots<float>(),
                                     .weight = &float_weight_[task.first],
                                     .mean = scratch.mean<float>(t)};
     t += SumTasks(t, kernels_.floats, *kernels, in_place, block, sums);
@@ -207,10 +205,10 @@ void TaskSums::AddInDoubles(Dtype dtype, std::int64_t count, bool metric, TaskSc
     }
     const RowsBlock<double> block = {.rows = rows,
                                      .count = count,
-                                     .roots = metric ? scratch.roots<double>() : ones_.data(),
+                                     .roots = scratch.roots<double>(),
                                      .weight = &weight_[task.first],
                                      .mean = scratch.mean<double>(t)};
-    t += SumTasks(t, kernels_.doubles, kernels_.float64, in_place, block, sums);
+    t += SumTasks(t, kernels_.doubles, kernels_.float64[metric], in_place, block, sums);
   }
   if (input_.inner)
     kernels_.doubles.products(Means(scratch.double_means, scratch, count, SizeOf(dtype)),

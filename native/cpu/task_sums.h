@@ -61,8 +61,6 @@ class TaskSums {
   std::vector<TaskRows> tasks_;
   std::vector<double> weight_;  // s_ki / n_k of every row
   std::vector<float> float_weight_;
-  std::vector<double> ones_;  // the roots of no metric
-  std::vector<float> float_ones_;
   std::vector<double> total_samples_;  // n_k of every task
   std::size_t most_rows_ = 0;
   bool doubles_only_ = false;

@@ -8,6 +8,7 @@
 
 #include "cpu/kernels.h"
 #include "cpu/platform.h"
+#include "cpu/range.h"
 #include "cpu/row_kernels.h"
 
 namespace pike {
@@ -29,9 +30,9 @@ struct Scaling {
   const typename V::Element* factor;
   typename V::Element* out;
 
-  PIKE_INLINE void operator()(const typename Source::Type* const (&p)[1], std::int64_t at,
-                              std::int64_t column) {
-    V x = Source::Load(p[0] + at);
+  template <typename Vectors>
+  PIKE_INLINE void operator()(Vectors vectors, std::int64_t column) {
+    V x = vectors[0];
     if constexpr (!kOnes) x = x * V::Load(factor + column);
     x.Store(out + column);
   }
@@ -42,10 +43,10 @@ void ScaleVector(const void* x, const typename V::Element* factor, const void* c
                  typename V::Element* out) {
   if (factor == nullptr) {
     Scaling<V, Source, true> scaling{factor, out};
-    ForEachVector<V, Source, 1>(&x, &coming, count, scaling);
+    ForEachVector<V, Source, 1, false>(&x, &coming, count, scaling);
   } else {
     Scaling<V, Source, false> scaling{factor, out};
-    ForEachVector<V, Source, 1>(&x, &coming, count, scaling);
+    ForEachVector<V, Source, 1, false>(&x, &coming, count, scaling);
   }
 }
 
@@ -86,18 +87,51 @@ PIKE_INLINE Doubles AddSquare(Floats x, Doubles sum) {
   }
 }
 
-/// One step of the update. kFirst: what the mean holds is another task's.
-template <typename V, typename Doubles, bool kFirst>
-PIKE_INLINE void MoveVector(V x, typename V::Element* mean, V share, Doubles& step, Doubles& norm) {
+/// The sums of an update, of floats, again as doubles. `before` is what the mean was.
+template <typename V, typename Doubles, typename Source, bool kFirst>
+UpdateSums SumsOfUpdate(const UpdateBlock<typename V::Element>& block, const typename V::Element* before) {
+  using E = typename V::Element;
+  using T = typename Source::Type;
+  constexpr int kWidth = V::kWidth;
+  const T* gradient = static_cast<const T*>(block.gradient);
+  const E* mean = block.mean;
+  T last[kWidth] = {};
+  E last_before[kWidth] = {};
+  E last_mean[kWidth] = {};
+  Doubles step = Doubles::Zero();
+  Doubles norm = Doubles::Zero();
+  for (std::int64_t c = 0; c < block.count;
+       c += kWidth, gradient += kWidth, mean += kWidth, before += kWidth) {
+    if (block.count - c < kWidth) {
+      const auto rest = static_cast<std::size_t>(block.count - c);
+      std::memcpy(last, gradient, rest * sizeof(T));
+      std::memcpy(last_mean, mean, rest * sizeof(E));
+      if constexpr (!kFirst) std::memcpy(last_before, before, rest * sizeof(E));
+      gradient = last;
+      mean = last_mean;
+      before = last_before;
+    }
+    if constexpr (!kFirst) step = AddSquare(Source::Load(gradient) - V::Load(before), step);
+    norm = AddSquare(V::Load(mean), norm);
+  }
+  return {.step = step.Sum(), .norm = norm.Sum()};
+}
+
+/// One vector of the update. kFirst: what the mean holds is another task's. A mean of floats is kept at
+/// `before` as it was.
+template <typename V, bool kFirst>
+PIKE_INLINE void MoveVector(V x, typename V::Element* mean, V share, V& step, V& norm,
+                            typename V::Element* before) {
   V next = x;
   if constexpr (!kFirst) {
-    const V before = V::Load(mean);
-    const V delta = x - before;
-    step = AddSquare(delta, step);
-    next = V::MultiplyAdd(share, delta, before);
+    const V old = V::Load(mean);
+    if constexpr (std::is_same_v<typename V::Element, float>) old.Store(before);
+    const V delta = x - old;
+    step = V::MultiplyAdd(delta, delta, step);
+    next = V::MultiplyAdd(share, delta, old);
   }
   next.Store(mean);
-  norm = AddSquare(next, norm);
+  norm = V::MultiplyAdd(next, next, norm);
 }
 
 template <typename V, typename Doubles, typename Source, bool kFirst>
@@ -105,17 +139,19 @@ UpdateSums MoveMean(const UpdateBlock<typename V::Element>& block) {
   using E = typename V::Element;
   using T = typename Source::Type;
   constexpr int kWidth = V::kWidth;
+  // Two of each, so that additions need not wait for one another.
+  static_assert(kMostUpdateColumns <= 2 * kLongestChain * kWidth || !std::is_same_v<E, float>);
   const T* const gradient = static_cast<const T*>(block.gradient);
   E* const mean = block.mean;
   const V share = V::Broadcast(block.share);
-  // Two of each, so that additions need not wait for one another.
-  Doubles step[2] = {Doubles::Zero(), Doubles::Zero()};
-  Doubles norm[2] = {Doubles::Zero(), Doubles::Zero()};
+  V step[2] = {V::Zero(), V::Zero()};
+  V norm[2] = {V::Zero(), V::Zero()};
+  alignas(64) E before[kMostUpdateColumns];
   std::int64_t c = 0;
   for (; c + 2 * kWidth <= block.count; c += 2 * kWidth) {
-    MoveVector<V, Doubles, kFirst>(Source::Load(gradient + c), mean + c, share, step[0], norm[0]);
-    MoveVector<V, Doubles, kFirst>(Source::Load(gradient + c + kWidth), mean + c + kWidth, share, step[1],
-                                   norm[1]);
+    MoveVector<V, kFirst>(Source::Load(gradient + c), mean + c, share, step[0], norm[0], before + c);
+    MoveVector<V, kFirst>(Source::Load(gradient + c + kWidth), mean + c + kWidth, share, step[1], norm[1],
+                          before + c + kWidth);
   }
   for (; c < block.count; c += kWidth) {
     const std::int64_t rest = block.count - c < kWidth ? block.count - c : kWidth;
@@ -123,10 +159,15 @@ UpdateSums MoveMean(const UpdateBlock<typename V::Element>& block) {
     E last_mean[kWidth] = {};
     std::memcpy(last, gradient + c, static_cast<std::size_t>(rest) * sizeof(T));
     std::memcpy(last_mean, mean + c, static_cast<std::size_t>(rest) * sizeof(E));
-    MoveVector<V, Doubles, kFirst>(Source::Load(last), last_mean, share, step[0], norm[0]);
+    MoveVector<V, kFirst>(Source::Load(last), last_mean, share, step[0], norm[0], before + c);
     std::memcpy(mean + c, last_mean, static_cast<std::size_t>(rest) * sizeof(E));
   }
-  return {.step = (step[0] + step[1]).Sum(), .norm = (norm[0] + norm[1]).Sum()};
+  const UpdateSums sums = {.step = step[0].Sum() + step[1].Sum(), .norm = norm[0].Sum() + norm[1].Sum()};
+  if constexpr (std::is_same_v<E, float>) {
+    if (!(kFirst || IsInFloatRange(sums.step)) || !IsInFloatRange(sums.norm))
+      return SumsOfUpdate<V, Doubles, Source, kFirst>(block, before);
+  }
+  return sums;
 }
 
 }  // namespace pike

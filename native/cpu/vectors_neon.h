@@ -51,6 +51,14 @@ struct Floats {
   static PIKE_INLINE Floats LoadBFloat16(const std::uint16_t* p) {
     return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16))};
   }
+  /// Every second of 2·kWidth, from the first on or from the second on.
+  static PIKE_INLINE Floats LoadEvenBFloat16(const std::uint16_t* p) {
+    return {vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u16(vld1q_u16(p)), 16))};
+  }
+  static PIKE_INLINE Floats LoadOddBFloat16(const std::uint16_t* p) {
+    const uint32x4_t both = vreinterpretq_u32_u16(vld1q_u16(p));
+    return {vreinterpretq_f32_u32(vandq_u32(both, vdupq_n_u32(0xffff0000u)))};
+  }
   static PIKE_INLINE Floats LoadFloat16(const std::uint16_t* p) {
     return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))};
   }
