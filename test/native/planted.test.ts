@@ -201,7 +201,7 @@ const BUGS: readonly Bug[] = [
 async function plant({ name, file, find, replace }: Bug): Promise<Kernels> {
   const text = readFileSync(join(root, 'native/cuda', file), 'utf8');
   expect(text.split(find).length - 1, `places in ${file} that match '${find}'`).toBe(1);
-  const folder = join('build-test/planted', name.replaceAll(/\W+/g, '-'));
+  const folder = join('build-test/planted', `${name} in ${file}`.replaceAll(/\W+/g, '-'));
   const target = join(folder, 'cuda', file);
   mkdirSync(dirname(join(root, target)), { recursive: true });
   const planted = text.replace(find, () => replace);
