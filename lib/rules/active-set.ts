@@ -15,6 +15,8 @@ import { addMultiple } from './dense.js';
 
 /** A derivative counts as 0 below this part of the numbers that it is the sum of. */
 const OPTIMAL = 2 ** -46;
+/** That part at most, for programs so badly conditioned that rounding alone keeps them moving. */
+const TOLERATED = 2 ** -38;
 /** A pivot counts as 0 below this part of its diagonal. */
 const DEPENDENT = 2 ** -44;
 /** Newton steps on one face. One would do without rounding. */
@@ -32,6 +34,8 @@ export class ActiveSet {
   levelScale = 0;
   /** Rounds that it took. */
   rounds = 0;
+  /** OPTIMAL, or more after many rounds. */
+  #optimal = OPTIMAL;
   readonly #h: Float64Array;
   readonly #c: Float64Array;
   readonly #n: number;
@@ -72,12 +76,17 @@ export class ActiveSet {
     }
   }
 
-  /** Returns false where there is no minimum, which only the orthant can lack, or none is found. */
+  /**
+   * Returns false where there is no minimum, which only the orthant can lack, or where rounding alone keeps x moving to
+   * the end, which then is as good as rounding lets it be.
+   */
   solve(): boolean {
     if (this.#simplex) this.#startInBestCorner();
     let refinements = 0;
-    const most = 100 + 20 * this.#n;
-    for (this.rounds = 0; this.rounds < most; this.rounds++) {
+    // Usual are a round to enter a variable, one to step, and now and then one to let another leave.
+    const patience = 20 + 3 * this.#n;
+    for (this.rounds = 0; this.#optimal <= TOLERATED; this.rounds++) {
+      if (this.rounds > patience && this.rounds % 16 === 0) this.#optimal *= 2;
       this.derive();
       if (refinements < REFINEMENTS && !this.#isBestOfFace()) {
         this.#setNewtonDirection();
@@ -124,7 +133,7 @@ export class ActiveSet {
   #isBestOfFace(): boolean {
     for (const k of this.#support) {
       const size = this.scale[k] + this.levelScale;
-      if (Math.abs(this.gradient[k] - this.level) > OPTIMAL * size) return false;
+      if (Math.abs(this.gradient[k] - this.level) > this.#optimal * size) return false;
     }
     return true;
   }
@@ -136,7 +145,7 @@ export class ActiveSet {
     for (let k = 0; k < this.#n; k++) {
       if (this.#inside[k] || this.#refused[k]) continue;
       const slope = this.gradient[k] - this.level;
-      if (slope < -OPTIMAL * (this.scale[k] + this.levelScale) && slope < steepest) {
+      if (slope < -this.#optimal * (this.scale[k] + this.levelScale) && slope < steepest) {
         steepest = slope;
         next = k;
       }

@@ -35,14 +35,17 @@ class ActiveSet {
     }
   }
 
-  /// Returns false where there is no minimum, which only the orthant can lack, or none is found.
+  /// Returns false where there is no minimum, which only the orthant can lack, or where rounding alone keeps
+  /// x moving to the end, which then is as good as rounding lets it be.
   PIKE_HD bool Solve() {
     // Newton steps on one face. One would do without rounding.
     constexpr int kRefinements = 3;
     if (simplex_) StartInBestCorner();
     int refinements = 0;
-    const int most = 100 + 20 * n_;
-    for (int round = 0; round < most; round++) {
+    // Usual are a round to enter a variable, one to step, and now and then one to let another leave.
+    const int patience = 20 + 3 * n_;
+    for (int round = 0; optimal_ <= kTolerated; round++) {
+      if (round > patience && round % 16 == 0) optimal_ *= 2;
       Derive();
       if (refinements < kRefinements && !IsBestOfFace()) {
         SetNewtonDirection();
@@ -74,6 +77,8 @@ class ActiveSet {
  private:
   /// A derivative counts as 0 below this part of the numbers that it is the sum of.
   static constexpr double kOptimal = 0x1p-46;
+  /// That part at most, for programs so badly conditioned that rounding alone keeps them moving.
+  static constexpr double kTolerated = 0x1p-38;
   /// A pivot counts as 0 below this part of its diagonal.
   static constexpr double kDependent = 0x1p-44;
 
@@ -94,7 +99,7 @@ class ActiveSet {
   PIKE_HD bool IsBestOfFace() const {
     for (int i = 0; i < count_; i++) {
       const int k = support_[i];
-      if (std::fabs(gradient[k] - level) > kOptimal * (scale[k] + level_scale)) return false;
+      if (std::fabs(gradient[k] - level) > optimal_ * (scale[k] + level_scale)) return false;
     }
     return true;
   }
@@ -106,7 +111,7 @@ class ActiveSet {
     for (int k = 0; k < n_; k++) {
       if (inside_[k] || refused_[k]) continue;
       const double slope = gradient[k] - level;
-      if (slope < -kOptimal * (scale[k] + level_scale) && slope < steepest) {
+      if (slope < -optimal_ * (scale[k] + level_scale) && slope < steepest) {
         steepest = slope;
         next = k;
       }
@@ -233,7 +238,8 @@ class ActiveSet {
   int n_;
   bool simplex_;
   Cholesky factor_;
-  double tau_;  // H + τ11ᵀ is what is factored
+  double optimal_ = kOptimal;  // more after many rounds
+  double tau_;                 // H + τ11ᵀ is what is factored
   double* direction_;
   double* ones_;
   int* support_;  // the variables off their bound, in the order of the factor

@@ -77,7 +77,7 @@ describe('gramian', () => {
   const draw = (K: number, kind: (typeof GRAMIANS)[number]) => {
     const pick = (values: readonly number[]) => values[Math.floor(random() * values.length)];
     const options = {
-      learningRate: pick([1e-3, 0.1, 0.5, 1, 20]),
+      learningRate: pick([1e-3, 0.1, 0.5, 1, 20, 1e4]),
       smoothness: pick([0.5, 1, 2]),
       batchSize: pick([8, 64]),
       minWeight: pick([0, 0, 0.3, 0.9]) / K,
