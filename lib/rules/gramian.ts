@@ -24,7 +24,9 @@ import { stepToTarget } from './target-step.js';
  * products are no Gramian of anything, and may be indefinite: they are projected onto the positive semidefinite
  * cone first, and `projected` says how far.
  */
-export const gramianRule: WeightRule = boundRule('gramian', gramianStep, { variance: true, inner: true });
+export const gramianRule: WeightRule = boundRule('gramian', gramianStep, {
+  needs: { variance: true, inner: true },
+});
 
 interface ProblemOptions {
   readonly learningRate: number;

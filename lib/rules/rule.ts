@@ -112,7 +112,7 @@ export interface BoundStepOptions extends RuleOptions, StepOptions {
 export function boundRule(
   name: string,
   step: (logWeights: Float64Array, statistics: Statistics, options: BoundStepOptions) => StepResult,
-  needs: WeightRule['needs'] = { variance: true },
+  traits: Partial<Pick<WeightRule, 'needs'>> = {},
 ): WeightRule {
   const missing = (option: string, remedy: string) =>
     new PikeError('ERR_INVALID_OPTION', `rule '${name}' needs ${option}; give it to the Mixer${remedy}.`);
@@ -122,7 +122,8 @@ export function boundRule(
   };
   return {
     name,
-    needs,
+    needs: { variance: true },
+    ...traits,
     init(_tasks, options) {
       requireSmoothness(options);
       return { logWeights: encodeLogWeights(initialLogWeights(options)) };
