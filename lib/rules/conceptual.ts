@@ -55,7 +55,8 @@ function conceptualStep(
   options: StepOptions & ProblemOptions,
 ): StepResult {
   const { normSquared, variance } = statistics;
-  const isKnown = (k: number) => !Number.isNaN(normSquared[k]) && !Number.isNaN(variance[k]);
+  // The Mixer’s statistics are finite or NaN; an infinite one from elsewhere says as little.
+  const isKnown = (k: number) => Number.isFinite(normSquared[k]) && Number.isFinite(variance[k]);
   return stepToTarget(logWeights, isKnown, options, (members, mass) =>
     minimizer(statistics, members, mass, options),
   );
