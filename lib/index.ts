@@ -24,6 +24,7 @@ export {
   type LossWeightOptions,
 } from './rules/balanced.js';
 export { type ConceptualOptions, conceptual } from './rules/conceptual.js';
+export { type GramianOptions, type GramianStatistics, gramian } from './rules/gramian.js';
 export { type MirrorOptions, mirror } from './rules/mirror.js';
 export { type PikeOptions, pike } from './rules/pike.js';
 export type { Json, RuleContext, RuleOptions, RuleResult, RuleState, WeightRule } from './rules/rule.js';

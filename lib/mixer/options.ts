@@ -65,9 +65,9 @@ export interface MixerOptions {
   tau?: number;
   /** Scale of Balanced-PiKE's loss weights (default 'mean'). */
   lossScale?: 'mean' | 'paper';
-  /** η: for 'mirror' and 'conceptual', which need it here or with each update. */
+  /** η: for 'mirror', 'conceptual' and 'gramian', which need it here or with each update. */
   learningRate?: number;
-  /** L, smoothness of the summed loss: 'mirror' and 'conceptual' need it. */
+  /** L, smoothness of the summed loss: 'mirror', 'conceptual' and 'gramian' need it. */
   smoothness?: number;
   /** α: rate of 'mirror' (default: the safe step 1/max_k Lη²γN_k of each update). */
   alpha?: number;

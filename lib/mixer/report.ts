@@ -38,6 +38,11 @@ export interface UpdateReport {
   readonly floored: readonly string[];
   /** Whether `maxLogStep` shortened this update. */
   readonly limited: boolean;
+  /**
+   * How far `gramian` had to move the smoothed products to make a Gramian of them: Frobenius norm of the difference, in
+   * units of a squared gradient norm. 0 where they were positive semidefinite, and for rules that do not ask.
+   */
+  readonly projected: number;
   /** Times that `due` came and went without an update since the last report. */
   readonly passedOver: number;
   /** Time spent in this measurement and update, in seconds: what mixing cost beside the gradients themselves. */

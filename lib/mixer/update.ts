@@ -98,6 +98,7 @@ export function computeUpdate(
       clipped: names(solved?.clipped ?? clipped),
       floored: names(result.floored),
       limited: result.limited ?? false,
+      projected: result.projected ?? 0,
       passedOver,
     },
   };

@@ -13,17 +13,9 @@ import {
   requireWeights,
 } from '../validate.js';
 import { boundRule, type WeightRule } from './rule.js';
-import {
-  bound,
-  exponentiatedStep,
-  logSumExp,
-  onFloor,
-  projectOntoFloor,
-  type StepOptions,
-  type StepResult,
-  stay,
-} from './simplex.js';
+import { bound, type StepOptions, type StepResult } from './simplex.js';
 import { type BoundOptions, boundNames, checkBound, type RuleStatistics } from './stateless.js';
+import { stepToTarget } from './target-step.js';
 import { minimizeSeparable } from './water-filling.js';
 
 /**
@@ -62,37 +54,12 @@ function conceptualStep(
   statistics: RuleStatistics,
   options: StepOptions & ProblemOptions,
 ): StepResult {
-  const { minWeight, maxLogStep, priorPull } = options;
-  const result = projectOntoFloor(logWeights, minWeight).logWeights;
-  const K = result.length;
-  const members: number[] = [];
-  for (let k = 0; k < K; k++)
-    if (!Number.isNaN(statistics.normSquared[k]) && !Number.isNaN(statistics.variance[k])) members.push(k);
-  const logMass = members.length === K ? 0 : logSumExp(members.map((k) => result[k]));
-  const mass = Math.exp(logMass);
-  if (!(mass > 0)) return stay(result, minWeight);
-  const target = minimizer(statistics, members, mass, options);
-
-  if (maxLogStep === Infinity && priorPull === 0) {
-    const exact = projectOntoFloor(target.map(Math.log), minWeight, logMass).logWeights;
-    members.forEach((k, i) => {
-      result[k] = exact[i];
-    });
-    return { logWeights: result, floored: onFloor(result, minWeight), limited: false };
-  }
-  // A target of 0 counts as the smallest number, and no weight aims further than it may go: one that has far to go
-  // would set the direction of all.
-  const exponents = new Float64Array(K).fill(Number.NaN);
-  let far = false;
-  members.forEach((k, i) => {
-    exponents[k] = 0;
-    if (result[k] === -Infinity) return;
-    const move = Math.log(Math.max(target[i], Number.MIN_VALUE)) - result[k];
-    if (Math.abs(move) > maxLogStep) far = true;
-    exponents[k] = Math.max(-maxLogStep, Math.min(maxLogStep, move));
-  });
-  const step = exponentiatedStep(result, exponents, options);
-  return { ...step, limited: step.limited || far };
+  const { normSquared, variance } = statistics;
+  // The Mixer’s statistics are finite or NaN; an infinite one from elsewhere says as little.
+  const isKnown = (k: number) => Number.isFinite(normSquared[k]) && Number.isFinite(variance[k]);
+  return stepToTarget(logWeights, isKnown, options, (members, mass) =>
+    minimizer(statistics, members, mass, options),
+  );
 }
 
 export interface ConceptualOptions extends BoundOptions {

@@ -66,6 +66,8 @@ export interface RuleResult {
   readonly floored?: readonly number[];
   /** Whether `maxLogStep` shortened the step. */
   readonly limited?: boolean;
+  /** Frobenius norm of what was added to the products G to make them positive semidefinite; 0 when left out. */
+  readonly projected?: number;
 }
 
 /** A rule that turns statistics into weights. Users may write their own and pass it as `rule`. */
@@ -93,8 +95,8 @@ export function encodeLogWeights(logWeights: Float64Array): RuleState['logWeight
 }
 
 /** The result of a rule whose state is its log-weights. */
-export function stepResult({ logWeights, floored, limited }: StepResult): RuleResult {
-  return { state: { logWeights: encodeLogWeights(logWeights) }, floored, limited };
+export function stepResult({ logWeights, ...told }: StepResult): RuleResult {
+  return { state: { logWeights: encodeLogWeights(logWeights) }, ...told };
 }
 
 /** What the step of a rule built on a bound of the loss after one step reads, all of it known. */
@@ -110,6 +112,7 @@ export interface BoundStepOptions extends RuleOptions, StepOptions {
 export function boundRule(
   name: string,
   step: (logWeights: Float64Array, statistics: Statistics, options: BoundStepOptions) => StepResult,
+  traits: Partial<Pick<WeightRule, 'needs'>> = {},
 ): WeightRule {
   const missing = (option: string, remedy: string) =>
     new PikeError('ERR_INVALID_OPTION', `rule '${name}' needs ${option}; give it to the Mixer${remedy}.`);
@@ -120,6 +123,7 @@ export function boundRule(
   return {
     name,
     needs: { variance: true },
+    ...traits,
     init(_tasks, options) {
       requireSmoothness(options);
       return { logWeights: encodeLogWeights(initialLogWeights(options)) };

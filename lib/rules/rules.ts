@@ -1,6 +1,7 @@
 /** The rules that a Mixer knows by name. */
 import { balancedRule } from './balanced.js';
 import { conceptualRule } from './conceptual.js';
+import { gramianRule } from './gramian.js';
 import { mirrorRule } from './mirror.js';
 import { pikeRule } from './pike.js';
 import type { WeightRule } from './rule.js';
@@ -10,4 +11,5 @@ export const rules: Readonly<Record<string, WeightRule>> = {
   mirror: mirrorRule,
   conceptual: conceptualRule,
   balanced: balancedRule,
+  gramian: gramianRule,
 };

@@ -83,6 +83,8 @@ export interface StepResult {
   readonly floored: number[];
   /** Whether `maxLogStep` shortened the step. */
   readonly limited: boolean;
+  /** Frobenius norm of what was added to G to make it positive semidefinite; of rules that read G. */
+  readonly projected?: number;
 }
 
 /**

@@ -4,6 +4,7 @@
 
 #include "math/layout.h"
 #include "math/simplex.h"
+#include "math/target_step.h"
 #include "math/team.h"
 #include "math/water_filling.h"
 
@@ -47,7 +48,6 @@ PIKE_HD bool ConceptualExponents(const Team& team, const UpdateOptions& options,
   const auto norms = Part(arrays.outputs, kSmoothedNorm, tasks);
   const auto variances = Part(arrays.outputs, kSmoothedVariance, tasks);
   const auto log_weights = Part(arrays.outputs, kLogWeight, tasks);
-  const auto exponents = Part(arrays.scratch, kExponent, tasks);
   const auto target = Part(arrays.scratch, kTrial, tasks);
   const auto raised = Part(arrays.scratch, kRaised, tasks);
   const auto member = [&](int k) {
@@ -72,30 +72,8 @@ PIKE_HD bool ConceptualExponents(const Team& team, const UpdateOptions& options,
   SetBreakpoints(team, options, problem, norms, variances);
   problem.Solve(team, target);
 
-  if (options.max_log_step == kInfinity && options.prior_pull == 0) {
-    for (int k = team.lane(); k < tasks; k += team.size()) {
-      if (!member(k)) continue;
-      const double weight = target[k];
-      log_weights[k] = std::log(weight);
-    }
-    ProjectOntoFloor(team, tasks, member, options.min_weight, log_mass, log_weights, raised);
-    return false;
-  }
-  // A target of 0 counts as the smallest number, and no weight aims further than it may go: one that has far
-  // to go would set the direction of all.
-  const double log_smallest = std::log(kSmallest);
-  bool far = false;
-  for (int k = team.lane(); k < tasks; k += team.size()) {
-    const double x = log_weights[k];
-    exponents[k] = member(k) ? 0.0 : kNaN;
-    if (!member(k) || x == -kInfinity) continue;
-    const double weight = target[k];
-    const double move = Larger(std::log(weight), log_smallest) - x;
-    if (std::fabs(move) > options.max_log_step) far = true;
-    exponents[k] = Clip(move, -options.max_log_step, options.max_log_step);
-  }
-  *limited = team.Any(far);
-  return true;
+  return TargetExponents(team, tasks, options, member, log_mass, target, log_weights, arrays.scratch,
+                         limited);
 }
 
 }  // namespace pike::math

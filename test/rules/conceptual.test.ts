@@ -7,6 +7,7 @@ import { normalize, weightsOf } from '../../lib/rules/simplex.js';
 import { minimizeSeparable } from '../../lib/rules/water-filling.js';
 import { expectError, largestDifference } from '../support/expect.js';
 import { golden } from '../support/golden.js';
+import { mulberry32 } from '../support/gradients.js';
 
 interface Quadratic {
   lam: number[];
@@ -14,6 +15,7 @@ interface Quadratic {
   lo: number[];
   hi: number[];
   w: number[];
+  objective: number;
 }
 interface Example {
   theta: [number, number];
@@ -53,6 +55,8 @@ describe('conceptual', () => {
       const K = c.lam.length;
       const w = minimizeSeparable(c.lam, c.kap, c.lo ?? new Array(K).fill(0), c.hi ?? new Array(K).fill(1));
       expect(largestDifference(w, c.w)).toBeLessThan(1e-12);
+      const objective = w.reduce((sum, x, k) => sum + x * c.lam[k] + (c.kap[k] * x * x) / 2, 0);
+      expect(Math.abs(objective - c.objective)).toBeLessThan(1e-12 * Math.max(1, Math.abs(c.objective)));
     },
   );
 
@@ -76,20 +80,51 @@ describe('conceptual', () => {
   it.each((golden('example21').expected_loss_recursion as Recursion[]).map((c, i) => [i, c] as const))(
     'Example 2.1 over many steps, run %i',
     (_, c) => {
-      const adaptive = c.traj.adaptive;
-      let m: number[] = c.m0;
-      let compared = 0;
-      // The golden trajectory keeps selected steps; the loss identifies them.
-      for (let step = 0; step < 100_000 && compared < adaptive.length; step++) {
-        m = nextMoments(m, mixture(m, c.sigma, c.eta, c.b), c.sigma, c.eta, c.b);
-        if (Math.abs(m[0] - adaptive[compared].m[0]) < 1e-11 * adaptive[compared].m[0]) {
-          expect(largestDifference(m, adaptive[compared].m)).toBeLessThan(1e-10);
-          compared++;
+      for (const [mix, golden] of Object.entries(c.traj)) {
+        let m: number[] = c.m0;
+        // After steps 1, 11, 21 …
+        for (let step = 1; step <= 10 * golden.length - 9; step++) {
+          const w = mix === 'adaptive' ? mixture(m, c.sigma, c.eta, c.b) : [Number(mix), 1 - Number(mix)];
+          m = nextMoments(m, w, c.sigma, c.eta, c.b);
+          if (step % 10 !== 1) continue;
+          const expected = golden[(step - 1) / 10];
+          expect(Math.abs(w[0] - expected.w1)).toBeLessThan(1e-13);
+          for (const k of [0, 1]) expect(Math.abs(m[k] / expected.m[k] - 1)).toBeLessThan(1e-13);
+          expect(Math.abs((m[0] + m[1]) / 2 / expected.loss - 1)).toBeLessThan(1e-13);
         }
       }
-      expect(compared).toBe(adaptive.length);
     },
   );
+
+  it('fulfils the conditions of Kuhn and Tucker', () => {
+    const random = mulberry32(3);
+    let worst = 0;
+    for (let problem = 0; problem < 1000; problem++) {
+      const K = problem % 50 === 0 ? 128 : 2 + Math.floor(random() * 20);
+      const floor = (random() < 0.5 ? 0 : random()) / K;
+      const size = 10 ** (12 * random() - 6);
+      const normSquared = Float64Array.from({ length: K }, () => size * (random() < 0.1 ? 0 : random()));
+      const variance = Float64Array.from({ length: K }, () => size * (random() < 0.2 ? 1 : 50 * random()));
+      const [eta, L, b] = [10 ** (4 * random() - 3), 2, 16];
+      const w = conceptual(
+        new Float64Array(K).fill(1 / K),
+        { normSquared, variance },
+        { learningRate: eta, smoothness: L, batchSize: b, minWeight: floor },
+      );
+      expect(Math.abs(w.reduce((a, x) => a + x, 0) - 1)).toBeLessThan(1e-12);
+      expect(Math.min(...w)).toBeGreaterThanOrEqual(floor);
+      const lambda = normSquared.map((N, k) => -eta * N + ((L * eta * eta) / (2 * b)) * variance[k]);
+      const kappa = normSquared.map((N) => L * eta * eta * N);
+      const slopes = lambda.map((x, k) => x + kappa[k] * w[k]);
+      const level = slopes.reduce((a, x, k) => a + (x * (w[k] - floor)) / (1 - K * floor), 0);
+      const largest = Math.max(...lambda.map(Math.abs), ...kappa);
+      slopes.forEach((slope, k) => {
+        const lacks = w[k] > floor * (1 + 1e-14) ? Math.abs(slope - level) : level - slope;
+        worst = Math.max(worst, lacks / largest);
+      });
+    }
+    expect(worst).toBeLessThan(1e-10);
+  });
 
   it('fills a task without curvature to its bound before the others rise', () => {
     expect(Array.from(minimizeSeparable([0, -0.5], [0, 1], [0, 0], [0.3, 1]))).toEqual([0.3, 0.7]);
