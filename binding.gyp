@@ -51,6 +51,7 @@
         'native/cpu/moments.cpp',
         'native/cpu/pair_sums.cpp',
         'native/cpu/products.cpp',
+        'native/cpu/short_turns.cpp',
         'native/cpu/task_sums.cpp',
         'native/cpu/thread_pool.cpp',
       ],

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "cpu/short_turns.h"
+
 namespace pike {
 
 void Executor::Submit(Napi::Env env, std::unique_ptr<Job> job) {
@@ -24,7 +26,10 @@ void Executor::Start(Napi::Env env) {
     env.AddCleanupHook([](Executor* executor) { executor->Stop(); }, this);
     has_signal_ = true;
   }
-  thread_ = std::thread([this] { Work(); });
+  thread_ = std::thread([this] {
+    TakeShortTurns();
+    Work();
+  });
 }
 
 void Executor::Work() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cpu/kernels.h"
+#include "cpu/short_turns.h"
 
 namespace pike {
 
@@ -53,6 +54,7 @@ void MomentsRun::Work(Worker& worker, const Cancellation& cancellation, std::opt
       worker.next = partition_.Begin(worker.chunk);
     }
     if (!AddSection(worker, cancellation)) worker.chunk = -1;
+    GiveWay();
   } while (!until || std::chrono::steady_clock::now() < *until);
 }
 

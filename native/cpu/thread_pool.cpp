@@ -4,6 +4,8 @@
 #include <atomic>
 #include <system_error>
 
+#include "cpu/short_turns.h"
+
 namespace pike {
 
 /// Lives on the stack of the caller of ParallelFor. All but `next` is guarded by the pool's mutex.
@@ -31,13 +33,17 @@ void ThreadPool::TakePart(Loop& loop, int slot) {
     const std::int64_t index = loop.next.fetch_add(1, std::memory_order_relaxed);
     if (index >= loop.count) return;
     loop.work(index, slot);
+    GiveWay();
   }
 }
 
 void ThreadPool::ParallelFor(std::int64_t count, int threads, const Work& work) {
   const int helpers = static_cast<int>(std::min<std::int64_t>(threads, count)) - 1;
   if (helpers <= 0) {
-    for (std::int64_t index = 0; index < count; ++index) work(index, 0);
+    for (std::int64_t index = 0; index < count; ++index) {
+      work(index, 0);
+      GiveWay();
+    }
     return;
   }
 
@@ -59,7 +65,10 @@ void ThreadPool::ParallelFor(std::int64_t count, int threads, const Work& work) 
 void ThreadPool::StartHelpers(int wanted) {
   while (static_cast<int>(helpers_.size()) < wanted) {
     try {
-      helpers_.emplace_back([this] { Help(); });
+      helpers_.emplace_back([this] {
+        TakeShortTurns();
+        Help();
+      });
     } catch (const std::system_error&) {
       return;  // the system allows no more threads: fewer do the same work
     }
