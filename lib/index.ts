@@ -30,4 +30,4 @@ export type { Json, RuleContext, RuleOptions, RuleResult, RuleState, WeightRule 
 export { rules } from './rules/rules.js';
 export type { BoundOptions, RuleStatistics, StatelessOptions } from './rules/stateless.js';
 export { type Conflict, conflict } from './statistics/conflict.js';
-export type { Statistics } from './statistics/statistics.js';
+export type { StandardErrors, Statistics } from './statistics/statistics.js';

@@ -248,13 +248,13 @@ export class Mixer extends EventEmitter<MixerEvents> {
         );
       const started = performance.now();
       const { signal, learningRate } = options;
-      const request = { ...checked, inner: this.#options.inner, rowScalars: false, signal };
+      const request = { ...checked, inner: this.#options.inner, rowScalars: 'optional' as const, signal };
       const backend = await this.#backend.open(first);
       const update = backend.solve ? updateToSolve(this.#updateInput(), losses, learningRate) : null;
       const { moments, solved } = update
         ? await backend.solve!(request, update)
         : { moments: await backend.moments(request), solved: null };
-      const next = computeUpdate(this.#updateInput(), moments, losses, learningRate, solved);
+      const next = computeUpdate(this.#updateInput(), moments, losses, learningRate, solved, checked.samples);
       return this.#commit(next, first, performance.now() - started);
     });
   }

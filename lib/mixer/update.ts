@@ -41,6 +41,7 @@ export interface ComputedUpdate {
 
 /**
  * @param solved the next weights, if a backend has solved for them along with the sums; otherwise the rule is run
+ * @param rowSamples s_ki of every micro-batch, where known: standard errors need them
  * @throws PikeError `ERR_INVALID_OPTION` when the rule needs losses and there are none, or what the rule throws
  */
 export function computeUpdate(
@@ -49,11 +50,12 @@ export function computeUpdate(
   lossAverage: LossAverage,
   learningRate: number | undefined,
   solved: SolvedWeights | null = null,
+  rowSamples?: readonly (readonly number[])[],
 ): ComputedUpdate {
   const { options, step, passedOver } = input;
   const { tasks, rule } = options;
   const K = tasks.length;
-  const estimates = estimate(moments);
+  const estimates = estimate(moments, rowSamples);
   const reasons = missReasons(estimates, lossAverage, solved);
   const missed = reasons.flatMap((reason, k): Miss[] => (reason ? [{ task: tasks[k], reason }] : []));
   const raw = withoutMissed(withNorms(estimates, solved?.raw), reasons);
@@ -65,7 +67,10 @@ export function computeUpdate(
       `rule '${rule.name}' needs the tasks' losses; give loss to observe, or losses to measure.`,
     );
 
-  const smoothing = measured ? nextSmoothing(input, raw, solved) : input.smoothing;
+  // Products and errors are averaged here in any case: no backend does.
+  const smoothing = measured
+    ? smooth(input.smoothing, options.smoothing, raw, solved ?? undefined)
+    : input.smoothing;
   const { statistics, clipped } = smoothedStatistics(smoothing, raw, options.clipNorms);
   const smoothed = withNorms(statistics, solved?.smoothed);
   const context = {
@@ -101,13 +106,6 @@ export function computeUpdate(
       passedOver,
     },
   };
-}
-
-/** Products are averaged here in any case: no backend does. */
-function nextSmoothing(input: UpdateInput, raw: Statistics, solved: SolvedWeights | null): SmoothingState {
-  const smoothing = smooth(input.smoothing, input.options.smoothing, raw);
-  if (!solved) return smoothing;
-  return { ...smoothing, normSquared: solved.normSquared, variance: solved.variance };
 }
 
 /** The same statistics with other N and σ². */
@@ -147,12 +145,18 @@ function withoutMissed(statistics: Statistics, reasons: readonly (MissReason | n
   const normSquared = statistics.normSquared.slice();
   const variance = statistics.variance.slice();
   const inner = statistics.inner?.slice() ?? null;
+  const { standardError } = statistics;
+  const errors = standardError && {
+    normSquared: standardError.normSquared.slice(),
+    variance: standardError.variance.slice(),
+  };
   for (let k = 0; k < tasks; k++) {
     if (reasons[k] === null) continue;
     normSquared[k] = variance[k] = Number.NaN;
+    if (errors) errors.normSquared[k] = errors.variance[k] = Number.NaN;
     for (let j = 0; inner && j < tasks; j++) inner[j * tasks + k] = inner[k * tasks + j] = Number.NaN;
   }
-  return { ...statistics, normSquared, variance, inner };
+  return { ...statistics, normSquared, variance, inner, standardError: errors };
 }
 
 function checkLossWeights(given: ArrayLike<number> | undefined, rule: string, tasks: number): Float64Array {

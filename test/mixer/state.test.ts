@@ -96,7 +96,7 @@ describe('state', () => {
   const damage: [string, RegExp, (state: any) => unknown][] = [
     ['nothing', /no state of a Mixer/, () => null],
     ['something else', /no state of a Mixer/, () => ({ step: 3 })],
-    ['another version', /version 2, but this release reads version 1/, (s) => ({ ...s, version: 2 })],
+    ['another version', /version 1, but this release reads version 2/, (s) => ({ ...s, version: 1 })],
     ['a missing part', /smoothing of a state must be an object/, ({ smoothing: _, ...s }) => s],
     ['a negative step', /step of a state/, (s) => ({ ...s, step: -1 })],
     ['a moment that is none', /pending/, (s) => ({ ...s, pending: ['x'] })],
@@ -120,6 +120,11 @@ describe('state', () => {
         s.smoothing.variance.estimate[1] = null;
         return s;
       },
+    ],
+    [
+      'the errors of averages missing',
+      /smoothing.errors.normSquared.weighted/,
+      ({ smoothing: { errors: _, ...smoothing }, ...s }) => ({ ...s, smoothing }),
     ],
     [
       'averages of another shape',
