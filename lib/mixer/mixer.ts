@@ -37,6 +37,7 @@ import {
 import type { MixerEvents, UpdateReport } from './report.js';
 import { Schedule } from './schedule.js';
 import { updateToSolve } from './solving.js';
+import { StandingConditions } from './standing-conditions.js';
 import {
   checkSmoothing,
   checkState,
@@ -58,6 +59,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   readonly #options: ResolvedOptions;
   readonly #backend: BackendInUse;
   readonly #announcer = new Announcer(this);
+  readonly #conditions: StandingConditions;
   #allocator: Allocator;
   #rule: RuleState;
   #smoothing: SmoothingState;
@@ -75,6 +77,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     this.#options = resolveOptions(options);
     const { tasks, batchSize, minPerTask, inner, rule } = this.#options;
     this.#backend = new BackendInUse(this.#options);
+    this.#conditions = new StandingConditions(this.#options);
     this.tasks = tasks;
     this.microBatches = this.#options.microBatches;
     this.microBatchSize = this.#options.microBatchSize;
@@ -343,17 +346,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
     this.#lossWeights = next.lossWeights;
     this.#schedule.reported();
     const report: UpdateReport = { ...next.report, seconds: milliseconds / 1000 };
-    const { step, missed } = report;
     if (changed) this.#announcer.warn('WARN_RESUME_NOT_EXACT', changed);
-    for (const miss of missed) this.#announcer.tell('skip', { step, ...miss });
-    if (missed.length === this.tasks.length) {
-      const reasons = missed.map(({ task, reason }) => `${task}: ${reason}`).join('; ');
-      this.#announcer.warn(
-        'WARN_NOTHING_MEASURED',
-        `No task could be measured at step ${step}, so the weights stay (${reasons}).`,
-      );
-    }
-    this.#announcer.tell('update', report);
+    this.#announcer.tellOfUpdate(report, this.#conditions.after(report));
     return report;
   }
 

@@ -59,6 +59,12 @@ export interface MixerOptions {
   smoothing?: number;
   /** Raise negative smoothed N to 0 (default true). */
   clipNorms?: boolean;
+  /**
+   * z (ours): how many standard errors a task's exponent must differ from what all have in common to move weights
+   * (default 0: any difference does; 2 is cautious). For the rules 'pike', 'balanced' and 'mirror', with `measure`: by
+   * `observe`, standard errors are not known, which is warned of.
+   */
+  significance?: number;
   /** Measure the K×K inner products (default: if the rule needs them). They cost K vectors instead of one. */
   inner?: boolean;
   /** τ of Balanced-PiKE (default 1). */
@@ -149,6 +155,7 @@ const names = [
   'minPerTask',
   'smoothing',
   'clipNorms',
+  'significance',
   'inner',
   'tau',
   'lossScale',
@@ -212,6 +219,7 @@ export function resolveOptions(given: MixerOptions): ResolvedOptions {
     minPerTask,
     smoothing: requireNumberIn('smoothing', given.smoothing ?? 0.9, 0, 1 - 2 ** -53),
     clipNorms: requireBoolean('clipNorms', given.clipNorms ?? true),
+    significance: checkSignificance(given.significance ?? 0, rule),
     inner,
     tau: requirePositiveNumber('tau', given.tau ?? 1),
     lossScale: requireOneOf('lossScale', given.lossScale ?? 'mean', ['mean', 'paper']),
@@ -267,6 +275,16 @@ function checkRule(rule: unknown): WeightRule {
     'ERR_INVALID_OPTION',
     `rule must be the name of a rule or an object { name, needs, init, update }, but is ${show(rule)}.`,
   );
+}
+
+function checkSignificance(given: unknown, rule: WeightRule): number {
+  const significance = requireNumberIn('significance', given, 0, Infinity);
+  if (significance > 0 && !rule.heedsSignificance)
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `rule '${rule.name}' does not heed significance, which must be 0 with it; a WeightRule that does says so by heedsSignificance.`,
+    );
+  return significance;
 }
 
 function checkInitialWeights(

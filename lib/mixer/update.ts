@@ -12,7 +12,8 @@ import {
   type RuleResult,
   type RuleState,
 } from '../rules/rule.js';
-import { weightsOf } from '../rules/simplex.js';
+import { heterogeneity, linearErrors } from '../rules/significance.js';
+import { bound, weightsOf } from '../rules/simplex.js';
 import { conflict } from '../statistics/conflict.js';
 import { estimate } from '../statistics/estimators.js';
 import { type SmoothingState, smooth, smoothedStatistics } from '../statistics/smoothing.js';
@@ -102,10 +103,29 @@ export function computeUpdate(
       missed,
       clipped: names(solved?.clipped ?? clipped),
       floored: names(result.floored),
+      held: names(result.held),
+      heterogeneity: heterogeneityOf(smoothed, options),
       limited: result.limited ?? false,
       passedOver,
     },
   };
+}
+
+/** Of PiKE's exponents, whatever the rule. */
+function heterogeneityOf(
+  { normSquared, variance, standardError, tasks }: Statistics,
+  { zeta1, zeta2, batchSize }: ResolvedOptions,
+): number | null {
+  const noise = zeta2 / (2 * batchSize);
+  const exponents = normSquared.map((N, k) => bound(zeta1 * N) - bound(noise * variance[k]));
+  const errors = linearErrors(
+    standardError,
+    new Float64Array(tasks),
+    0,
+    () => zeta1,
+    () => noise,
+  );
+  return heterogeneity(exponents, errors);
 }
 
 /** The same statistics with other N and σ². */

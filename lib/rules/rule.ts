@@ -36,6 +36,8 @@ export interface RuleOptions {
   readonly alpha?: number | undefined;
   readonly beta: number;
   readonly gamma: number;
+  /** z: how many standard errors a difference must exceed to move weights, see significance.ts; 0: whatever it is. */
+  readonly significance: number;
   /** For rules that draw random numbers. */
   readonly seed: number;
 }
@@ -66,6 +68,8 @@ export interface RuleResult {
   readonly floored?: readonly number[];
   /** Whether `maxLogStep` shortened the step. */
   readonly limited?: boolean;
+  /** Indices of the tasks that `significance` held back, their differences being noise. */
+  readonly held?: readonly number[] | undefined;
 }
 
 /** A rule that turns statistics into weights. Users may write their own and pass it as `rule`. */
@@ -73,6 +77,8 @@ export interface WeightRule {
   readonly name: string;
   /** What must be measured for it. */
   readonly needs: { readonly losses?: boolean; readonly variance?: boolean; readonly inner?: boolean };
+  /** It reads the option `significance`, which is refused otherwise. */
+  readonly heedsSignificance?: boolean;
   /** The state before the first update. */
   init(tasks: number, options: RuleOptions): RuleState;
   /**
@@ -93,8 +99,8 @@ export function encodeLogWeights(logWeights: Float64Array): RuleState['logWeight
 }
 
 /** The result of a rule whose state is its log-weights. */
-export function stepResult({ logWeights, floored, limited }: StepResult): RuleResult {
-  return { state: { logWeights: encodeLogWeights(logWeights) }, floored, limited };
+export function stepResult({ logWeights, floored, limited, held }: StepResult): RuleResult {
+  return { state: { logWeights: encodeLogWeights(logWeights) }, floored, limited, held };
 }
 
 /** What the step of a rule built on a bound of the loss after one step reads, all of it known. */
@@ -110,6 +116,7 @@ export interface BoundStepOptions extends RuleOptions, StepOptions {
 export function boundRule(
   name: string,
   step: (logWeights: Float64Array, statistics: Statistics, options: BoundStepOptions) => StepResult,
+  traits: Pick<WeightRule, 'heedsSignificance'> = {},
 ): WeightRule {
   const missing = (option: string, remedy: string) =>
     new PikeError('ERR_INVALID_OPTION', `rule '${name}' needs ${option}; give it to the Mixer${remedy}.`);
@@ -120,6 +127,7 @@ export function boundRule(
   return {
     name,
     needs: { variance: true },
+    ...traits,
     init(_tasks, options) {
       requireSmoothness(options);
       return { logWeights: encodeLogWeights(initialLogWeights(options)) };

@@ -83,6 +83,8 @@ export interface StepResult {
   readonly floored: number[];
   /** Whether `maxLogStep` shortened the step. */
   readonly limited: boolean;
+  /** Tasks whose exponent was held at the mean, being within noise of it; see significance.ts. */
+  readonly held?: readonly number[] | undefined;
 }
 
 /**
