@@ -54,7 +54,13 @@ export function advanceError(
   precisions: ArrayLike<number>,
   errors: ArrayLike<number> | null,
 ): AverageError {
-  const next = structuredClone(before);
+  const next: AverageError = {
+    weighted: before.weighted.slice(),
+    precisionOfKnown: before.precisionOfKnown.slice(),
+    precision: before.precision.slice(),
+    error: before.error.slice(),
+    known: before.known.slice(),
+  };
   for (let i = 0; i < values.length; i++) {
     const missed = !Number.isFinite(values[i] * precisions[i]) || !(precisions[i] > 0);
     const own = errors?.[i] ?? Number.NaN;

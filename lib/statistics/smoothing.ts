@@ -58,7 +58,12 @@ export function advance(
   values: ArrayLike<number>,
   precisions: ArrayLike<number>,
 ): Average {
-  const next = structuredClone(average);
+  const next: Average = {
+    numerator: average.numerator.slice(),
+    denominator: average.denominator.slice(),
+    estimate: average.estimate.slice(),
+    known: average.known.slice(),
+  };
   for (let i = 0; i < values.length; i++) {
     // What would overflow is no measurement either: Infinity would stay in the average for good.
     const missed = !Number.isFinite(values[i] * precisions[i]) || !(precisions[i] > 0);
