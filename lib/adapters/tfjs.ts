@@ -8,7 +8,7 @@ import type * as tfjs from '@tensorflow/tfjs';
 import { PikeError } from '../errors.js';
 import type { Mixer } from '../mixer/mixer.js';
 import type { UpdateReport } from '../mixer/report.js';
-import { show } from '../validate.js';
+import { requireOneOf, show } from '../validate.js';
 
 type Tf = typeof tfjs;
 
@@ -94,6 +94,8 @@ export interface GradientOptions<B extends Batch> {
   variables: tfjs.Variable[];
   /** When it is Adam, gradients are measured in its metric, once it has taken ten steps; otherwise in the plain one. */
   optimizer?: tfjs.Optimizer;
+  /** 'optimizer' (default): as told there. 'plain': gradients as they are, whatever the optimiser, from the first step on. */
+  metric?: 'optimizer' | 'plain';
 }
 
 /**
@@ -106,6 +108,8 @@ const ADAM_WARM_UP = 10;
  * A probe: draws `mixer.microBatches` micro-batches of every task, measures their gradients and updates the
  * weights. It costs samples and passes of its own; `createTrainer` measures on the training batch instead.
  *
+ * Gradients are observed one by one, of which standard errors cannot be had: `significance` has nothing to go by here.
+ *
  * @returns a function that resolves to the report, or to null while Adam's metric is not known yet
  */
 export function createProbe<B extends Batch>(
@@ -113,8 +117,9 @@ export function createProbe<B extends Batch>(
   mixer: Mixer,
   options: GradientOptions<B>,
 ): () => Promise<UpdateReport | null> {
+  checkMetric(options);
   return async () => {
-    if (!isWarm(options.optimizer)) return null;
+    if (!isWarm(options)) return null;
     try {
       const metric = await metricOf(options);
       for (const k of mixer.tasks.keys())
@@ -177,6 +182,7 @@ export function createTrainer<B extends Batch>(
   mixer: Mixer,
   options: TrainerOptions<B>,
 ): () => Promise<TrainStep> {
+  checkMetric(options);
   const { optimizer, variables, draw, loss, measure: mayMeasure = true } = options;
 
   async function plainStep(counts: Int32Array): Promise<number> {
@@ -219,7 +225,7 @@ export function createTrainer<B extends Batch>(
   }
 
   return async () => {
-    const measure = mayMeasure && mixer.due && isWarm(optimizer);
+    const measure = mayMeasure && mixer.due && isWarm(options);
     const { weights } = mixer;
     const counts = mixer.next();
     const byTask = measure || mixer.lossWeights.some((y) => y !== 1);
@@ -230,8 +236,8 @@ export function createTrainer<B extends Batch>(
 
 /**
  * The diagonal D = 1/(√v̂ + ε) of Adam's metric, from the state of the optimiser before its next step: under Adam
- * the step is D·g, and sum_i a_i D_i b_i are the inner products that belong to it (derived). A parameter that has
- * never had a gradient has no scale yet: its D is 0, not 1/ε.
+ * the step is D·g, and sum_i a_i D_i b_i are the inner products that belong to it (derived; ours, not the paper's, whose bound
+ * is for SGD). A parameter that has never had a gradient has no scale yet: its D is 0, not 1/ε.
  *
  * @returns one array per variable, in their order; null when the optimiser is not Adam or has taken no step
  */
@@ -300,7 +306,9 @@ async function observe(
 async function metricOf<B extends Batch>({
   optimizer,
   variables,
+  metric,
 }: GradientOptions<B>): Promise<Float32Array[] | undefined> {
+  if (metric === 'plain') return undefined;
   return (optimizer && (await adamPreconditioner(optimizer, variables))) ?? undefined;
 }
 
@@ -341,8 +349,12 @@ function isAdam(optimizer: tfjs.Optimizer): boolean {
   return optimizer.getClassName() === 'Adam';
 }
 
-function isWarm(optimizer: tfjs.Optimizer | undefined): boolean {
-  return !optimizer || !isAdam(optimizer) || optimizer.iterations >= ADAM_WARM_UP;
+function isWarm<B extends Batch>({ optimizer, metric }: GradientOptions<B>): boolean {
+  return metric === 'plain' || !optimizer || !isAdam(optimizer) || optimizer.iterations >= ADAM_WARM_UP;
+}
+
+function checkMetric<B extends Batch>({ metric }: GradientOptions<B>): void {
+  if (metric !== undefined) requireOneOf('metric', metric, ['optimizer', 'plain']);
 }
 
 /** Disposes the tensors among a batch's values. Not `tf.dispose`: it would walk every element of a typed array. */

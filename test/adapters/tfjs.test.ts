@@ -187,6 +187,69 @@ describe('createTrainer', () => {
   });
 });
 
+describe('metric', () => {
+  it("'plain' measures gradients as they are under Adam too, from the first step on", async () => {
+    const mixer = mixerOf({ updateInterval: 1 });
+    const { variables, loss } = linearModel();
+    const optimizer = tf.train.adam(0.01);
+    const options = { draw: regression(mixer), loss, variables, optimizer, metric: 'plain' as const };
+    const observe = vi.spyOn(mixer, 'observe');
+    const train = createTrainer(tf, mixer, options);
+    for (let step = 0; step < 12; step++) expect((await train()).report).not.toBeNull();
+    expect(await createProbe(tf, mixer, options)()).not.toBeNull();
+    expect(observe).toHaveBeenCalledTimes(13 * 6);
+    for (const [, , given] of observe.mock.calls) expect(given.preconditioner).toBeUndefined();
+  });
+
+  it('changes what is measured by D: the statistics are those of the gradients times √D', async () => {
+    const { variables, loss } = linearModel();
+    const warm = mixerOf();
+    const optimizer = tf.train.adam(0.05);
+    const train = createTrainer(tf, warm, {
+      draw: regression(warm),
+      loss,
+      variables,
+      optimizer,
+      measure: false,
+    });
+    for (let step = 0; step < 10; step++) await train();
+    const metric = (await adamPreconditioner(optimizer, variables))!.flatMap((part) => Array.from(part));
+
+    const mixer = mixerOf();
+    const observe = vi.spyOn(mixer, 'observe');
+    const report = await createProbe(tf, mixer, { draw: regression(mixer, 9), loss, variables, optimizer })();
+    const rows: number[][][] = tasks.map(() => []);
+    for (const [task, gradient] of observe.mock.calls) {
+      const flat = (gradient as Float32Array[]).flatMap((part) => Array.from(part));
+      rows[tasks.indexOf(task)].push(flat.map((g, i) => Math.sqrt(metric[i]) * g));
+    }
+    for (const k of tasks.keys()) {
+      const m = rows[k].length;
+      const mean = rows[k][0].map((_, i) => rows[k].reduce((sum, row) => sum + row[i] / m, 0));
+      const square = (x: number[]) => x.reduce((sum, v) => sum + v * v, 0);
+      const away = rows[k].reduce((sum, row) => sum + square(row.map((v, i) => v - mean[i])), 0);
+      const variance = (mixer.microBatchSize * away) / (m - 1);
+      const norm = square(mean) - variance / (m * mixer.microBatchSize);
+      expect(report!.statistics.variance[k] / variance).toBeCloseTo(1, 5);
+      expect(Math.abs(report!.statistics.normSquared[k] - norm)).toBeLessThan(1e-5 * square(mean));
+    }
+  });
+
+  it('must be one that there is', async () => {
+    const mixer = mixerOf();
+    const { variables, loss } = linearModel();
+    const options = {
+      draw: regression(mixer),
+      loss,
+      variables,
+      optimizer: tf.train.sgd(1),
+      metric: 'adam' as never,
+    };
+    await expectError('ERR_INVALID_OPTION', /metric must be one of/, () => createTrainer(tf, mixer, options));
+    await expectError('ERR_INVALID_OPTION', /metric must be one of/, () => createProbe(tf, mixer, options));
+  });
+});
+
 describe('adamPreconditioner', () => {
   it('is 1/(√v̂ + ε) of the second moments, against a hand-run Adam', async () => {
     const variable = tf.variable(tf.tensor1d([0, 0, 0]));
