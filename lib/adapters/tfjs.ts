@@ -114,12 +114,14 @@ export function createProbe<B extends Batch>(
   options: GradientOptions<B>,
 ): () => Promise<UpdateReport | null> {
   return async () => {
+    const { gradients, losses } = mixer.needs;
+    if (!gradients) return mixer.update(losses ? { losses: await probeLosses(tf, mixer, options) } : {});
     if (!isWarm(options.optimizer)) return null;
     try {
       const metric = await metricOf(options);
       for (const k of mixer.tasks.keys())
         for (let i = 0; i < mixer.microBatches; i++) {
-          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, mixer.microBatchSize));
+          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, mixer.microBatchSize), true);
           tf.dispose(pass.gradients);
           await observe(mixer, k, mixer.microBatchSize, pass, metric);
         }
@@ -130,6 +132,32 @@ export function createProbe<B extends Batch>(
     }
     return mixer.update();
   };
+}
+
+/**
+ * The losses of every task on as many samples as its gradients would be measured with, for rules that need no more.
+ */
+async function probeLosses<B extends Batch>(
+  tf: Tf,
+  mixer: Mixer,
+  { draw, loss }: GradientOptions<B>,
+): Promise<number[]> {
+  const losses: number[] = [];
+  for (const k of mixer.tasks.keys()) {
+    let sum = 0;
+    for (let i = 0; i < mixer.microBatches; i++) {
+      const batch = await draw(onlyTask(mixer, k, mixer.microBatchSize));
+      try {
+        const value = tf.tidy(() => loss(batch));
+        sum += (await value.data())[0];
+        value.dispose();
+      } finally {
+        disposeBatch(tf, batch);
+      }
+    }
+    losses.push(sum / mixer.microBatches);
+  }
+  return losses;
 }
 
 /**
@@ -168,7 +196,8 @@ export interface TrainStep {
 /**
  * A training loop that measures on the training batches themselves: when the mixer is due, the batch is taken
  * in task-pure micro-batches, whose gradients are measured and together make the step. No sample is spent on
- * measuring; such a step costs more passes, each over fewer samples.
+ * measuring; such a step costs more passes, each over fewer samples. A rule that needs only losses takes one pass per
+ * task, and one that needs nothing none.
  *
  * @returns a function that takes one step: draws a batch, moves the variables, and updates the weights if due
  */
@@ -191,18 +220,23 @@ export function createTrainer<B extends Batch>(
     }
   }
 
-  /** The same step by the sum over tasks of y_k b_k/b times the gradient of task k. */
-  async function stepByTask(counts: Int32Array, measure: boolean): Promise<number> {
+  /** The same step by the sum over tasks of y_k b_k/b times the gradient of task k; `losses` gathers theirs. */
+  async function stepByTask(
+    counts: Int32Array,
+    measure: boolean,
+    losses: Record<string, number>,
+  ): Promise<number> {
     const metric = measure ? await metricOf(options) : undefined;
     const { lossWeights, batchSize } = mixer;
     let sum: tfjs.NamedTensorMap = {};
     let mean = 0;
     try {
-      for (const k of mixer.tasks.keys())
+      for (const [k, task] of mixer.tasks.entries())
         for (const samples of cut(counts[k], measure ? mixer.microBatches : 1)) {
-          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, samples));
+          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, samples), measure);
           const share = samples / batchSize;
           mean += share * pass.loss;
+          losses[task] = (losses[task] ?? 0) + (samples / counts[k]) * pass.loss;
           sum = addScaled(tf, sum, pass.gradients, share * lossWeights[k]);
           if (measure) await observe(mixer, k, samples, pass, metric);
         }
@@ -219,12 +253,16 @@ export function createTrainer<B extends Batch>(
   }
 
   return async () => {
-    const measure = mayMeasure && mixer.due && isWarm(optimizer);
-    const { weights } = mixer;
+    const { weights, needs } = mixer;
+    const update = mayMeasure && mixer.due && (!needs.gradients || isWarm(optimizer));
+    const measure = update && needs.gradients;
     const counts = mixer.next();
-    const byTask = measure || mixer.lossWeights.some((y) => y !== 1);
-    const mean = byTask ? await stepByTask(counts, measure) : await plainStep(counts);
-    return { counts, weights, loss: mean, report: measure ? await mixer.update() : null };
+    const byTask = measure || (update && needs.losses) || mixer.lossWeights.some((y) => y !== 1);
+    const losses: Record<string, number> = {};
+    const mean = byTask ? await stepByTask(counts, measure, losses) : await plainStep(counts);
+    if (!update) return { counts, weights, loss: mean, report: null };
+    const report = await mixer.update(measure || !needs.losses ? {} : { losses });
+    return { counts, weights, loss: mean, report };
   };
 }
 
@@ -256,7 +294,7 @@ export async function adamPreconditioner(
 
 interface GradientPass {
   readonly loss: number;
-  /** In host memory, one array per variable; a variable that the loss does not reach has a gradient of 0. */
+  /** In host memory if asked for, one array per variable; a variable that the loss does not reach has a gradient of 0. */
   readonly host: Float32Array[];
   /** The same as tensors, by name; the receiver disposes them. */
   readonly gradients: tfjs.NamedTensorMap;
@@ -266,6 +304,7 @@ async function gradientsOf<B extends Batch>(
   tf: Tf,
   options: GradientOptions<B>,
   counts: Int32Array,
+  host: boolean,
 ): Promise<GradientPass> {
   const batch = await options.draw(counts);
   let pass: { value: tfjs.Scalar; grads: tfjs.NamedTensorMap };
@@ -277,13 +316,13 @@ async function gradientsOf<B extends Batch>(
   const { value, grads } = pass;
   const [loss] = await value.data();
   value.dispose();
-  const host = await Promise.all(
-    options.variables.map(async (variable) => {
+  const inHost = await Promise.all(
+    (host ? options.variables : []).map(async (variable) => {
       const gradient = grads[variable.name];
       return gradient ? await gradient.data<'float32'>() : new Float32Array(variable.size);
     }),
   );
-  return { loss, host, gradients: grads };
+  return { loss, host: inHost, gradients: grads };
 }
 
 async function observe(

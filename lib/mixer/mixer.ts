@@ -25,7 +25,7 @@ import {
 import { Announcer } from './announcer.js';
 import { BackendInUse } from './backend-in-use.js';
 import { CallQueue } from './call-queue.js';
-import { checkLosses, Measurement } from './measurement.js';
+import { checkLosses, checkTaskLosses, Measurement } from './measurement.js';
 import {
   type MeasureOptions,
   type MixerOptions,
@@ -115,6 +115,13 @@ export class Mixer extends EventEmitter<MixerEvents> {
     return this.#schedule.due;
   }
 
+  /** What is to be measured: for a rule without gradients `update` is enough, with the losses if it needs them. */
+  get needs(): { gradients: boolean; losses: boolean; inner: boolean } {
+    const { inner } = this.#options;
+    const { gradients = true, losses = false } = this.#options.rule.needs;
+    return { gradients: gradients || inner, losses, inner };
+  }
+
   /** b: samples per training batch. */
   get batchSize(): number {
     return this.#options.batchSize;
@@ -186,9 +193,9 @@ export class Mixer extends EventEmitter<MixerEvents> {
   /**
    * Ends the measurement that `observe` built up and moves the weights by the rule. Tasks with fewer than two
    * micro-batches or with non-finite values are reported as missed. With no task measured, nothing changes but
-   * `due`, and a warning says so.
+   * `due`, and a warning says so; but a rule that needs no gradients (`needs`) acts without any.
    *
-   * @throws PikeError `ERR_MEMORY`, `ERR_CUDA`, `ERR_CUDA_FATAL`, or what a rule throws; or the signal's reason.
+   * @throws PikeError `ERR_INVALID_OPTION`, `ERR_SHAPE` for losses that do not fit, `ERR_MEMORY`, `ERR_CUDA`, `ERR_CUDA_FATAL`, or what a rule throws; or the signal's reason.
    *   Nothing has changed then.
    */
   async update(options: UpdateOptions = {}): Promise<UpdateReport> {
@@ -198,13 +205,20 @@ export class Mixer extends EventEmitter<MixerEvents> {
         'ERR_INVALID_OPTION',
         `update takes an object of options, but got ${show(options)}.`,
       );
-    refuseUnknown('update', options, ['learningRate', 'signal']);
+    refuseUnknown('update', options, ['losses', 'learningRate', 'signal']);
+    const given = options.losses === undefined ? null : checkTaskLosses(options.losses, this.tasks);
     checkUpdateOptions(options);
     return await this.#serve(options.signal, async () => {
       const measurement = this.#measurement ?? this.#newMeasurement(this.step);
       const started = performance.now();
+      if (given && measurement.losses.means())
+        throw new PikeError(
+          'ERR_INVALID_OPTION',
+          'losses were given to observe and to update: one of them is too much.',
+        );
+      const losses = given ?? measurement.losses;
       const moments = await measurement.moments(options.signal);
-      const next = computeUpdate(this.#updateInput(), moments, measurement.losses, options.learningRate);
+      const next = computeUpdate(this.#updateInput(), moments, losses, options.learningRate);
       this.#measurement = null;
       measurement.dispose();
       return this.#commit(next, measurement.place, measurement.milliseconds + performance.now() - started);
@@ -346,7 +360,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     const { step, missed } = report;
     if (changed) this.#announcer.warn('WARN_RESUME_NOT_EXACT', changed);
     for (const miss of missed) this.#announcer.tell('skip', { step, ...miss });
-    if (missed.length === this.tasks.length) {
+    if (!next.acted) {
       const reasons = missed.map(({ task, reason }) => `${task}: ${reason}`).join('; ');
       this.#announcer.warn(
         'WARN_NOTHING_MEASURED',
@@ -391,7 +405,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   }
 }
 
-function checkUpdateOptions(options: UpdateOptions): void {
+function checkUpdateOptions(options: Pick<UpdateOptions, 'learningRate' | 'signal'>): void {
   if (options.learningRate !== undefined) requirePositiveNumber('learningRate', options.learningRate);
   requireSignal(options.signal);
 }

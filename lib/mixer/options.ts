@@ -6,7 +6,7 @@ import type { BackendChoice } from '../backends/select.js';
 import { PikeError } from '../errors.js';
 import type { Gradient } from '../gradients/gradient.js';
 import type { RuleOptions, WeightRule } from '../rules/rule.js';
-import { rules } from '../rules/rules.js';
+import { madeRules, rules } from '../rules/rules.js';
 import {
   refuseUnknown,
   requireBoolean,
@@ -82,7 +82,7 @@ export interface MixerOptions {
   backend?: BackendChoice;
   /** Threads of the CPU backend (default: the machine's, at most 8). */
   threads?: number;
-  /** For rules that draw random numbers (default 0). */
+  /** For rules that draw random numbers, such as 'random' (default 0). */
   seed?: number;
 }
 
@@ -105,10 +105,15 @@ export interface ObserveOptions {
 export interface UpdateOptions {
   /** η of this step, where it changes while training. */
   learningRate?: number;
+  /**
+   * The tasks' mean training losses, where `observe` was not given any: K numbers, or an object by task, from which a task
+   * without a loss may be left out. A rule that needs losses but no gradients is served by this alone.
+   */
+  losses?: ArrayLike<number> | Readonly<Record<string, number>>;
   signal?: AbortSignal;
 }
 
-export interface MeasureOptions extends UpdateOptions {
+export interface MeasureOptions extends Omit<UpdateOptions, 'losses'> {
   /** `samples[k][i]`: samples in micro-batch i of task k. */
   samples: readonly (readonly number[])[];
   /** Mean training losses, shaped like `samples`. */
@@ -190,6 +195,7 @@ export function resolveOptions(given: MixerOptions): ResolvedOptions {
       'ERR_INVALID_OPTION',
       `rule '${rule.name}' needs inner products: inner must not be false.`,
     );
+  const own = rule.defaults ?? {};
   const optional = (name: 'learningRate' | 'smoothness' | 'alpha') =>
     given[name] === undefined ? undefined : requirePositiveNumber(name, given[name]);
   return {
@@ -197,7 +203,10 @@ export function resolveOptions(given: MixerOptions): ResolvedOptions {
     batchSize,
     rule,
     initialWeights: checkInitialWeights(given.initialWeights, tasks),
-    updateInterval: requirePositiveInteger('updateInterval', given.updateInterval ?? 10),
+    updateInterval: requirePositiveInteger(
+      'updateInterval',
+      given.updateInterval ?? own.updateInterval ?? 10,
+    ),
     microBatches,
     microBatchSize: requirePositiveInteger(
       'microBatchSize',
@@ -206,9 +215,15 @@ export function resolveOptions(given: MixerOptions): ResolvedOptions {
     zeta1,
     zeta2: requireNumberIn('zeta2', given.zeta2 ?? 0.1 * zeta1, 0, Infinity),
     scale: requireOneOf('scale', given.scale ?? 'relative', ['relative', 'absolute']),
-    minWeight: requireNumberIn('minWeight', given.minWeight ?? 0.5 / K, 0, 1 / K),
-    maxLogStep: requireNumberIn('maxLogStep', given.maxLogStep ?? 0.3, Number.MIN_VALUE, Infinity, true),
-    priorPull: requireNumberIn('priorPull', given.priorPull ?? 0.05, 0, 1),
+    minWeight: requireNumberIn('minWeight', given.minWeight ?? own.minWeight ?? 0.5 / K, 0, 1 / K),
+    maxLogStep: requireNumberIn(
+      'maxLogStep',
+      given.maxLogStep ?? own.maxLogStep ?? 0.3,
+      Number.MIN_VALUE,
+      Infinity,
+      true,
+    ),
+    priorPull: requireNumberIn('priorPull', given.priorPull ?? own.priorPull ?? 0.05, 0, 1),
     minPerTask,
     smoothing: requireNumberIn('smoothing', given.smoothing ?? 0.9, 0, 1 - 2 ** -53),
     clipNorms: requireBoolean('clipNorms', given.clipNorms ?? true),
@@ -247,6 +262,11 @@ function checkTasks(tasks: unknown): readonly string[] {
 function checkRule(rule: unknown): WeightRule {
   if (typeof rule === 'string') {
     if (Object.hasOwn(rules, rule)) return rules[rule];
+    if (Object.hasOwn(madeRules, rule))
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `rule '${rule}' needs data of yours: pass rule: ${madeRules[rule]}, with the function from 'pike-mixer'.`,
+      );
     throw new PikeError(
       'ERR_INVALID_OPTION',
       `There is no rule ${show(rule)}. The rules are ${Object.keys(rules).join(', ')}; or pass a WeightRule of your own.`,

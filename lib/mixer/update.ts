@@ -9,6 +9,7 @@ import {
   checkRuleState,
   decodeLogWeights,
   encodeLogWeights,
+  type RuleNeeds,
   type RuleResult,
   type RuleState,
 } from '../rules/rule.js';
@@ -36,6 +37,8 @@ export interface ComputedUpdate {
   readonly rule: RuleState;
   readonly smoothing: SmoothingState;
   readonly lossWeights: Float64Array;
+  /** false: there was nothing that the rule could act on, and all but `report` is as it was. */
+  readonly acted: boolean;
   readonly report: Omit<UpdateReport, 'seconds'>;
 }
 
@@ -54,16 +57,20 @@ export function computeUpdate(
   const { tasks, rule } = options;
   const K = tasks.length;
   const estimates = estimate(moments);
-  const reasons = missReasons(estimates, lossAverage, solved);
+  const reasons = missReasons(estimates, lossAverage, solved, rule.needs);
   const missed = reasons.flatMap((reason, k): Miss[] => (reason ? [{ task: tasks[k], reason }] : []));
   const raw = withoutMissed(withNorms(estimates, solved?.raw), reasons);
   const losses = lossAverage.means();
   const measured = missed.length < K;
-  if (measured && rule.needs.losses && !losses)
+  const withoutGradients = rule.needs.gradients === false;
+  if (rule.needs.losses && !losses && (measured || withoutGradients))
     throw new PikeError(
       'ERR_INVALID_OPTION',
-      `rule '${rule.name}' needs the tasks' losses; give loss to observe, or losses to measure.`,
+      `rule '${rule.name}' needs the tasks' losses; give loss to observe, or losses to measure or update.`,
     );
+  const acted = withoutGradients
+    ? !rule.needs.losses || losses!.some((loss) => Number.isFinite(loss))
+    : measured;
 
   const smoothing = measured ? nextSmoothing(input, raw, solved) : input.smoothing;
   const { statistics, clipped } = smoothedStatistics(smoothing, raw, options.clipNorms);
@@ -74,7 +81,7 @@ export function computeUpdate(
     options: learningRate === undefined ? options : { ...options, learningRate },
   };
   let result: RuleResult;
-  if (!measured) result = { state: input.rule, lossWeights: input.lossWeights };
+  if (!acted) result = { state: input.rule, lossWeights: input.lossWeights };
   else if (solved) result = { ...solved, state: { logWeights: encodeLogWeights(solved.logWeights) } };
   else result = rule.update(structuredClone(input.rule), smoothed, context);
   const state = checkRuleState(result?.state, K);
@@ -85,6 +92,7 @@ export function computeUpdate(
     rule: state,
     smoothing,
     lossWeights,
+    acted,
     report: {
       step,
       weights,
@@ -128,10 +136,15 @@ function missReasons(
   estimates: Statistics,
   losses: LossAverage,
   solved: SolvedWeights | null,
+  needs: RuleNeeds,
 ): (MissReason | null)[] {
   return Array.from({ length: estimates.tasks }, (_, k) => {
     if (solved && !solved.missed[k]) return null;
-    if (estimates.microBatches[k] === 0) return 'not measured';
+    if (estimates.microBatches[k] === 0) {
+      if (needs.gradients !== false) return 'not measured';
+      if (losses.isBroken(k)) return 'non-finite loss';
+      return needs.losses && !losses.isGiven(k) ? 'not measured' : null;
+    }
     if (estimates.microBatches[k] < 2) return 'fewer than two micro-batches';
     // Also a norm that is finite, but not once it is weighted by its precision n² in an average.
     if (!Number.isFinite(estimates.normSquared[k] * estimates.samples[k] ** 2)) return 'non-finite gradient';

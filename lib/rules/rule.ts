@@ -68,11 +68,28 @@ export interface RuleResult {
   readonly limited?: boolean;
 }
 
+export interface RuleNeeds {
+  /** false: no gradient has to be measured; an update needs losses alone, if `losses`, or nothing (default true). */
+  readonly gradients?: boolean;
+  readonly losses?: boolean;
+  readonly variance?: boolean;
+  readonly inner?: boolean;
+}
+
+export interface RuleDefaults {
+  readonly updateInterval?: number;
+  readonly minWeight?: number;
+  readonly maxLogStep?: number;
+  readonly priorPull?: number;
+}
+
 /** A rule that turns statistics into weights. Users may write their own and pass it as `rule`. */
 export interface WeightRule {
   readonly name: string;
   /** What must be measured for it. */
-  readonly needs: { readonly losses?: boolean; readonly variance?: boolean; readonly inner?: boolean };
+  readonly needs: RuleNeeds;
+  /** Its own defaults for options whose usual ones were found for PiKE. What the user sets comes first. */
+  readonly defaults?: RuleDefaults;
   /** The state before the first update. */
   init(tasks: number, options: RuleOptions): RuleState;
   /**

@@ -216,6 +216,86 @@ describe('adamPreconditioner', () => {
   });
 });
 
+describe('a rule that needs no gradients', () => {
+  const variableGrads = vi.fn(tf.variableGrads);
+  const watchedTf: typeof tf = { ...tf, variableGrads };
+
+  it('is trained with its losses, one pass per task when due, and Adam need not be warm', async () => {
+    const { variables, loss } = linearModel();
+    const mixer = mixerOf({ rule: 'odm' });
+    const optimizer = tf.train.adam(0.01);
+    const seen: number[][] = [];
+    const watched = (batch: LabeledBatch) => {
+      const value = loss(batch);
+      seen.push([batch.xs.shape[0], value.dataSync()[0]]);
+      return value;
+    };
+    const train = createTrainer(tf, mixer, { draw: regression(mixer), loss: watched, variables, optimizer });
+    const { counts, loss: mean, report } = await train();
+    expect(seen.map(([n]) => n)).toEqual(Array.from(counts));
+    expect(Array.from(report!.losses!)).toEqual(seen.map(([, value]) => value));
+    expect(mean).toBeCloseTo((6 * seen[0][1] + 6 * seen[1][1]) / 12, 5);
+    expect(report!.statistics.microBatches).toEqual(Int32Array.of(0, 0));
+    expect(mixer.weights[1]).toBeGreaterThan(mixer.weights[0]);
+    const tensors = tf.memory().numTensors;
+    for (let i = 0; i < 7; i++) await train();
+    expect(tf.memory().numTensors).toBe(tensors);
+    // Steps 2 and 3 in one pass, the fourth by task again.
+    expect(seen.slice(2, 4).map(([n]) => n)).toEqual([12, 12]);
+    expect(seen.slice(4, 6).map(([n]) => n)).not.toContain(12);
+  });
+
+  it('takes plain steps where it needs nothing at all', async () => {
+    const { variables, loss } = linearModel();
+    const mixer = mixerOf({ rule: 'round-robin', updateInterval: 1 });
+    const optimizer = tf.train.sgd(0.01);
+    const train = createTrainer(watchedTf, mixer, { draw: regression(mixer), loss, variables, optimizer });
+    const counts: number[][] = [];
+    for (let i = 0; i < 3; i++) counts.push(Array.from((await train()).counts));
+    expect(counts).toEqual([
+      [12, 0],
+      [0, 12],
+      [12, 0],
+    ]);
+    // By `minimize`, not task by task.
+    expect(variableGrads).not.toHaveBeenCalled();
+    await createTrainer(watchedTf, mixerOf(), { draw: regression(mixer), loss, variables, optimizer })();
+    expect(variableGrads).toHaveBeenCalledTimes(6);
+    variableGrads.mockClear();
+  });
+
+  it('weights losses while it leaves samples alone', async () => {
+    const { variables, loss } = linearModel();
+    const mixer = mixerOf({ rule: 'famo', updateInterval: 1 });
+    const optimizer = tf.train.sgd(0.01);
+    const train = createTrainer(tf, mixer, { draw: regression(mixer), loss, variables, optimizer });
+    for (let i = 0; i < 10; i++) expect(Array.from((await train()).counts)).toEqual([6, 6]);
+    // The loss of "near" is the smaller one by far, so its logarithm's gradient is the larger.
+    expect(mixer.lossWeights[0]).toBeGreaterThan(1.5);
+    expect(mixer.lossWeights[0] + mixer.lossWeights[1]).toBeCloseTo(2, 12);
+  });
+
+  it('is probed for losses alone, or not at all', async () => {
+    const { variables, loss } = linearModel();
+    const mixer = mixerOf({ rule: 'odm' });
+    const drawn: number[][] = [];
+    const draw = regression(mixer);
+    const watched = (counts: Int32Array) => {
+      drawn.push(Array.from(counts));
+      return draw(counts);
+    };
+    const before = tf.memory().numTensors;
+    const report = await createProbe(watchedTf, mixer, { draw: watched, loss, variables })();
+    expect(drawn).toEqual([...new Array(3).fill([2, 0]), ...new Array(3).fill([0, 2])]);
+    expect(report!.losses![1]).toBeGreaterThan(report!.losses![0]);
+    expect(tf.memory().numTensors).toBe(before);
+    const idle = mixerOf({ rule: 'uniform' });
+    await createProbe(watchedTf, idle, { draw: watched, loss, variables })();
+    expect(drawn.length).toBe(6);
+    expect(variableGrads).not.toHaveBeenCalled();
+  });
+});
+
 describe('fitDataset', () => {
   it('trains on mixed batches, probes when due, and shows the weights in the history', async () => {
     const mixer = mixerOf({ updateInterval: 5 });
