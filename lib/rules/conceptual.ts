@@ -67,7 +67,9 @@ function conceptualStep(
   const K = result.length;
   const members: number[] = [];
   for (let k = 0; k < K; k++)
-    if (!Number.isNaN(statistics.normSquared[k]) && !Number.isNaN(statistics.variance[k])) members.push(k);
+    // The Mixer's statistics are finite or NaN; an infinite one from elsewhere says as little.
+    if (Number.isFinite(statistics.normSquared[k]) && Number.isFinite(statistics.variance[k]))
+      members.push(k);
   const logMass = members.length === K ? 0 : logSumExp(members.map((k) => result[k]));
   const mass = Math.exp(logMass);
   if (!(mass > 0)) return stay(result, minWeight);

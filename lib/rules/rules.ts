@@ -1,5 +1,9 @@
 /** The rules that a Mixer knows by name. */
 import { balancedRule } from './balanced.js';
+import { famoRule } from './baselines/famo.js';
+import { uniformRule } from './baselines/fixed.js';
+import { odmRule } from './baselines/odm.js';
+import { randomRule, roundRobinRule } from './baselines/turns.js';
 import { conceptualRule } from './conceptual.js';
 import { mirrorRule } from './mirror.js';
 import { pikeRule } from './pike.js';
@@ -10,4 +14,16 @@ export const rules: Readonly<Record<string, WeightRule>> = {
   mirror: mirrorRule,
   conceptual: conceptualRule,
   balanced: balancedRule,
+  uniform: uniformRule,
+  'round-robin': roundRobinRule,
+  random: randomRule,
+  famo: famoRule,
+  odm: odmRule,
+};
+
+/** Rules that need data of the user's, and how they are made. */
+export const madeRules: Readonly<Record<string, string>> = {
+  proportional: 'proportional({ sizes })',
+  temperature: 'temperature({ sizes, temperature })',
+  doremi: 'doremi({ referenceLosses })',
 };
