@@ -34,6 +34,7 @@ export {
 export { type OdmOptions, odm } from './rules/baselines/odm.js';
 export { type ConceptualOptions, conceptual } from './rules/conceptual.js';
 export { type MirrorOptions, mirror } from './rules/mirror.js';
+export { initialState, multiplyWeights } from './rules/own-rules.js';
 export { type PikeOptions, pike } from './rules/pike.js';
 export type {
   Json,

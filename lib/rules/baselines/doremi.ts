@@ -12,13 +12,8 @@
  */
 import { PikeError } from '../../errors.js';
 import { refuseUnknown, requireFiniteNumbers, requireNumberIn } from '../../validate.js';
-import {
-  decodeLogWeights,
-  encodeLogWeights,
-  initialLogWeights,
-  type Json,
-  type WeightRule,
-} from '../rule.js';
+import { initialState } from '../own-rules.js';
+import { decodeLogWeights, type Json, type WeightRule } from '../rule.js';
 import { bound, normalize, weightsOf } from '../simplex.js';
 import { assertSameParameters, decodeCount, decodeKnown, encodeKnown, requirePerTask } from './parameters.js';
 import { stepTowards } from './step-towards.js';
@@ -62,7 +57,7 @@ export function doremi(options: DoremiOptions): WeightRule {
     init(tasks, ruleOptions) {
       requirePerTask('doremi', 'referenceLosses', reference, tasks);
       return {
-        logWeights: encodeLogWeights(initialLogWeights(ruleOptions)),
+        ...initialState(ruleOptions),
         parameters,
         excess: new Array<string>(tasks).fill('unknown'),
         updates: 0,
@@ -76,7 +71,7 @@ export function doremi(options: DoremiOptions): WeightRule {
         const loss = losses?.[k] ?? Number.NaN;
         return Number.isFinite(loss) ? Math.max(0, bound(loss - reference[k])) : before;
       });
-      const step = stepTowards(logWeights, target(logWeights, excess, rate, share), ruleOptions);
+      const step = stepTowards(state, target(logWeights, excess, rate, share), ruleOptions);
       const updates = decodeCount('doremi', state, 'updates') + 1;
       const weights = weightsOf(decodeLogWeights(step.state.logWeights, tasks));
       const average = decodeKnown('doremi', state, 'average', tasks).map(
@@ -86,7 +81,6 @@ export function doremi(options: DoremiOptions): WeightRule {
         ...step,
         state: {
           ...step.state,
-          parameters,
           excess: encodeKnown(excess),
           updates,
           average: Array.from(average),

@@ -10,13 +10,8 @@
  * averages them, since losses fall. Averages are bounded, so with ε the policy tends to uniform again as t grows.
  */
 import { refuseUnknown, requireBoolean, requireNumberIn, requireOneOf } from '../../validate.js';
-import {
-  decodeLogWeights,
-  encodeLogWeights,
-  initialLogWeights,
-  type Json,
-  type WeightRule,
-} from '../rule.js';
+import { initialState } from '../own-rules.js';
+import { decodeLogWeights, type Json, type WeightRule } from '../rule.js';
 import { bound, normalize } from '../simplex.js';
 import { assertSameParameters, decodeCount, decodeKnown, encodeKnown } from './parameters.js';
 import { stepTowards } from './step-towards.js';
@@ -48,7 +43,7 @@ export function odm(options: OdmOptions = {}): WeightRule {
     needs: { gradients: false, losses: true },
     defaults: { minWeight: 0, maxLogStep: Infinity, priorPull: 0 },
     init: (tasks, ruleOptions) => ({
-      logWeights: encodeLogWeights(initialLogWeights(ruleOptions)),
+      ...initialState(ruleOptions),
       parameters,
       updates: 0,
       rewards: new Array<string>(tasks).fill('unknown'),
@@ -65,11 +60,8 @@ export function odm(options: OdmOptions = {}): WeightRule {
         return bound(reward === 'sum' ? old + gained : smoothing * old + (1 - smoothing) * gained);
       });
       const target = policy(rewards, explorationRate(tasks, t), explorationRate(tasks, t + 1));
-      const step = stepTowards(logWeights, target, ruleOptions);
-      return {
-        ...step,
-        state: { ...step.state, parameters, updates: t, rewards: encodeKnown(rewards) },
-      };
+      const step = stepTowards(state, target, ruleOptions);
+      return { ...step, state: { ...step.state, updates: t, rewards: encodeKnown(rewards) } };
     },
   };
 }
