@@ -5,8 +5,9 @@
 import type { BackendChoice } from '../backends/select.js';
 import { PikeError } from '../errors.js';
 import type { Gradient } from '../gradients/gradient.js';
+import { madeRules } from '../rules/made-rules.js';
 import type { RuleOptions, WeightRule } from '../rules/rule.js';
-import { madeRules, rules } from '../rules/rules.js';
+import { rules } from '../rules/rules.js';
 import {
   refuseUnknown,
   requireBoolean,

@@ -20,10 +20,3 @@ export const rules: Readonly<Record<string, WeightRule>> = {
   famo: famoRule,
   odm: odmRule,
 };
-
-/** Rules that need data of the user's, and how they are made. */
-export const madeRules: Readonly<Record<string, string>> = {
-  proportional: 'proportional({ sizes })',
-  temperature: 'temperature({ sizes, temperature })',
-  doremi: 'doremi({ referenceLosses })',
-};
