@@ -108,6 +108,17 @@ const problems = (name: string): fc.Arbitrary<Problem> =>
       };
     });
 
+/** The same with a positive definite G: all norms above 0, and cosines of less than 1/(K − 1). */
+function definite(p: Problem): Problem {
+  const least = 0.01 * Math.max(...p.normSquared.map(Math.abs), 1e-9);
+  const normSquared = p.normSquared.map((N) => Math.abs(N) + least);
+  const inner = p.inner.map((product, at) => {
+    const [j, k] = [Math.floor(at / K), at % K];
+    return j === k ? normSquared[k] : product / K;
+  });
+  return { ...p, normSquared, inner };
+}
+
 /** The state that the update of `run` starts from. */
 function stateOf(p: Problem): RuleState {
   const { rule } = p.options;
@@ -216,7 +227,9 @@ describe.each(names)('%s', (name) => {
 
   it.skipIf(turns.includes(name))('does not care for the order of tasks', () => {
     fc.assert(
-      fc.property(problems(name), fc.shuffledSubarray(inOrder, { minLength: K }), (p, order) => {
+      fc.property(problems(name), fc.shuffledSubarray(inOrder, { minLength: K }), (given, order) => {
+        // Minimisers that are not unique are told apart by the order.
+        const p = name === 'gramian' ? definite(given) : given;
         const expected = run(p);
         const result = run(reorder(p, name, order));
         expect(largestDifference(result.weights, of(Array.from(expected.weights), order))).toBeLessThan(
