@@ -226,6 +226,14 @@ describe('FAMO', () => {
   });
 });
 
+it('a floor that comes with a restore holds for FAMO, too', async () => {
+  const mixer = mixerOf('famo', { initialWeights: [0.1, 0.3, 0.6] });
+  const restored = Mixer.restore(mixer.state(), { minWeight: 0.2 });
+  const report = await restored.update({ losses: [1, 2, 3] });
+  expect(largestDifference(report.weights, [0.2, 0.8 / 3, 1.6 / 3])).toBeLessThan(1e-15);
+  expect(report.floored).toEqual(['a']);
+});
+
 describe('ODM', () => {
   it('is its Algorithm 1, by hand', async () => {
     const mixer = mixerOf('odm', two);
