@@ -281,6 +281,29 @@ describe('ODM', () => {
   });
 });
 
+it('ODM and FAMO have finite answers at the ends of the number line', async () => {
+  const [low, high] = [-Number.MAX_VALUE, Number.MAX_VALUE];
+  const mixer = mixerOf(famo({ minLosses: [low, low, 0] }));
+  for (const losses of [
+    [high, 1, 0],
+    [1, high, high],
+  ]) {
+    const { lossWeights } = await mixer.update({ losses });
+    expect(lossWeights.reduce((a, b) => a + b)).toBeCloseTo(3, 12);
+  }
+  // A weight of e^-800 is 0 as a number: nothing is divided by it.
+  const rare = Mixer.restore({
+    ...mixerOf('odm', two).state(),
+    rule: {
+      ...rules.odm.init(2, { ...mixerOf('odm', two).state().options } as never),
+      logWeights: [0, -800],
+    },
+  });
+  const { weights } = await rare.update({ losses: [1, 0] });
+  expect(Array.from(weights)).toEqual([1, 0]);
+  expect(rare.state().rule.rewards).toEqual([expect.closeTo(0.1, 14), 'unknown']);
+});
+
 describe('DoReMi', () => {
   it('is its Algorithm 1, by hand', async () => {
     const mixer = mixerOf(doremi({ referenceLosses: [1, 2, 5] }));

@@ -54,8 +54,10 @@ export function odm(options: OdmOptions = {}): WeightRule {
       const t = decodeCount('odm', state, 'updates') + 1;
       const rewards = decodeKnown('odm', state, 'rewards', tasks).map((before, k) => {
         const loss = losses?.[k] ?? Number.NaN;
-        if (!Number.isFinite(loss) || logWeights[k] === -Infinity) return before;
-        const gained = bound(importance ? loss / Math.exp(logWeights[k]) : loss);
+        const weight = Math.exp(logWeights[k]);
+        // What is never drawn earns nothing.
+        if (!Number.isFinite(loss) || weight === 0) return before;
+        const gained = importance ? loss / weight : loss;
         const old = Number.isNaN(before) ? 0 : before;
         return bound(reward === 'sum' ? old + gained : smoothing * old + (1 - smoothing) * gained);
       });
