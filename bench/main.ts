@@ -5,6 +5,7 @@
 const benches: Record<string, () => Promise<(args: readonly string[]) => Promise<number>>> = {
   gpu: async () => (await import('./gpu/command.js')).runGpuBench,
   cpu: async () => (await import('./cpu/command.js')).runCpuBench,
+  rules: async () => (await import('./rules/command.js')).runRulesBench,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

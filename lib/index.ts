@@ -23,12 +23,31 @@ export {
   balancedLossWeights,
   type LossWeightOptions,
 } from './rules/balanced.js';
+export { type DoremiOptions, doremi } from './rules/baselines/doremi.js';
+export { type FamoOptions, famo } from './rules/baselines/famo.js';
+export {
+  proportional,
+  type SizesOptions,
+  type TemperatureOptions,
+  temperature,
+} from './rules/baselines/fixed.js';
+export { type OdmOptions, odm } from './rules/baselines/odm.js';
 export { type ConceptualOptions, conceptual } from './rules/conceptual.js';
 export { type GramianOptions, type GramianStatistics, gramian } from './rules/gramian.js';
 export { type MirrorOptions, mirror } from './rules/mirror.js';
+export { initialState, multiplyWeights } from './rules/own-rules.js';
 export { type PikeOptions, pike } from './rules/pike.js';
-export type { Json, RuleContext, RuleOptions, RuleResult, RuleState, WeightRule } from './rules/rule.js';
+export type {
+  Json,
+  RuleContext,
+  RuleDefaults,
+  RuleNeeds,
+  RuleOptions,
+  RuleResult,
+  RuleState,
+  WeightRule,
+} from './rules/rule.js';
 export { rules } from './rules/rules.js';
 export type { BoundOptions, RuleStatistics, StatelessOptions } from './rules/stateless.js';
 export { type Conflict, conflict } from './statistics/conflict.js';
-export type { Statistics } from './statistics/statistics.js';
+export type { StandardErrors, Statistics } from './statistics/statistics.js';

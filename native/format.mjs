@@ -9,10 +9,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const native = dirname(fileURLToPath(import.meta.url));
-// A package that npm has installed has no tests and no examples.
+// A package that npm has installed has no tests, examples or benches.
 const folders = [
   native,
-  ...['../test/native', '../examples/cuda-native/native'].map((folder) => join(native, folder)),
+  ...['../test/native', '../examples/cuda-native/native', '../bench'].map((folder) => join(native, folder)),
 ].filter((folder) => existsSync(folder));
 const sources = folders.flatMap((folder) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })

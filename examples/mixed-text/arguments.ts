@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type MixtureName, mixtureNames } from './mixtures.js';
+import type { RuleChoice } from './rule.js';
 import { UsageError } from './usage-error.js';
 
 export interface Arguments {
@@ -7,7 +8,8 @@ export interface Arguments {
   steps: number;
   /** The seeds to run with, one after the other. */
   seeds: number[];
-  rule: string;
+  /** The rules to compare with the uniform mixture: one, or `balanced` once for every τ. */
+  rules: RuleChoice[];
   backend: string;
   log: string | null;
   mixture: MixtureName;
@@ -18,13 +20,17 @@ export interface Arguments {
 export const defaultSteps = 1000;
 
 export function usage(known: { rules: readonly string[]; backends: readonly string[] }): string {
-  return `Trains a byte-level language model on text from several sources three times (uniform mixture, PiKE,
+  return `Trains a byte-level language model on text from several sources three times (uniform mixture, a rule's,
 one static mixture) and compares what it has learned.
 
   --steps N           training steps of each run (default ${defaultSteps})
   --seed N            first seed (default 1)
   --seeds N           how many seeds, for mean ± standard error (default 1)
-  --rule NAME         the rule that moves the weights: ${known.rules.join(', ')} (default pike)
+  --rule NAME         the rule that moves the weights, by default pike:
+                      ${known.rules.join(', ')}
+  --tau T             of balanced; several, such as 1,3,5, are run one after the other (default 1)
+  --temperature T     of temperature (default 5)
+  --smoothness L      of mirror, conceptual and gramian (default 1/η)
   --backend NAME      where statistics are computed: ${known.backends.join(', ')} (default auto)
   --log FILE          write the runs as JSON Lines
   --mixture NAME      built-in sources: ${mixtureNames.join(', ')} (default default)
@@ -58,7 +64,7 @@ export function parseArguments(
     help: values.help ?? false,
     steps: wholeNumber('--steps', values.steps, defaultSteps, 1),
     seeds: Array.from({ length: seeds }, (_, i) => seed + i),
-    rule: oneOf('--rule', values.rule ?? 'pike', known.rules),
+    rules: parseRules(oneOf('--rule', values.rule ?? 'pike', known.rules), values),
     backend: oneOf('--backend', values.backend ?? 'auto', known.backends),
     log: values.log ?? null,
     mixture: oneOf('--mixture', values.mixture ?? 'default', mixtureNames),
@@ -75,6 +81,9 @@ function parseFlags(argv: readonly string[]) {
         seed: { type: 'string' },
         seeds: { type: 'string' },
         rule: { type: 'string' },
+        tau: { type: 'string' },
+        temperature: { type: 'string' },
+        smoothness: { type: 'string' },
         backend: { type: 'string' },
         log: { type: 'string' },
         mixture: { type: 'string' },
@@ -93,6 +102,30 @@ function wholeNumber(flag: string, text: string | undefined, preset: number, lea
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least && Number.isSafeInteger(value)) return value;
   throw new UsageError(`${flag} must be a whole number of at least ${least}, but is '${text}'`);
+}
+
+function parseRules(
+  name: string,
+  given: { tau?: string; temperature?: string; smoothness?: string },
+): RuleChoice[] {
+  const owners = {
+    tau: ['balanced'],
+    temperature: ['temperature'],
+    smoothness: ['mirror', 'conceptual', 'gramian'],
+  };
+  for (const [flag, rules] of Object.entries(owners))
+    if (given[flag as keyof typeof owners] !== undefined && !rules.includes(name))
+      throw new UsageError(`--${flag} is for --rule ${rules.join(' or ')}, but the rule is '${name}'`);
+  const temperature = positiveNumber('--temperature', given.temperature ?? '5');
+  const smoothness = given.smoothness === undefined ? null : positiveNumber('--smoothness', given.smoothness);
+  const taus = (given.tau ?? '1').split(',').map((text) => positiveNumber('--tau', text));
+  return [...new Set(taus)].map((tau) => ({ name, tau, temperature, smoothness }));
+}
+
+function positiveNumber(flag: string, text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new UsageError(`${flag} must be a number above 0, but is '${text}'`);
 }
 
 function oneOf<T extends string>(flag: string, value: string, names: readonly T[]): T {

@@ -1,22 +1,22 @@
 #!/usr/bin/env node
 /**
  * One small language model, trained on text from several sources three times from the same initial weights and on
- * the same number of samples: with a uniform mixture, with a mixture that PiKE decides while training runs, and
- * with one fixed mixture. `--help` tells the rest.
+ * the same number of samples: with a uniform mixture, with a mixture that PiKE, or any other rule, decides while training
+ * runs, and with one fixed mixture. `--help` tells the rest.
  */
 import { Mixer, type MixerOptions, PikeError } from 'pike-mixer';
 import { parseArguments, usage } from './arguments.js';
-import type { RunResult } from './comparison.js';
+import { finalLosses, type RunResult } from './comparison.js';
 import { builtInMixture, type Mixture, userMixture } from './mixtures.js';
 import { ByteModel, defaultShape } from './model.js';
 import { createProgress } from './progress.js';
 import { formatResults } from './results.js';
+import { type RuleChoice, ruleNames, ruleOptions } from './rule.js';
 import { batchSize, learningRate, train } from './train.js';
 import { UsageError } from './usage-error.js';
 import { startWasm } from './wasm-matmul.js';
 
-/** Rules that need no constant of the problem, which nobody knows here. */
-const known = { rules: ['pike', 'balanced'], backends: ['auto', 'cpu', 'cuda', 'reference'] };
+const known = { rules: ruleNames, backends: ['auto', 'cpu', 'cuda', 'reference'] };
 
 async function main(): Promise<void> {
   const given = parseArguments(process.argv.slice(2), known);
@@ -30,30 +30,51 @@ async function main(): Promise<void> {
   const { sources } = mixture;
   const tasks = sources.map((source) => source.name);
   const backend = given.backend as NonNullable<MixerOptions['backend']>;
-  using tried = new Mixer({ tasks, batchSize, rule: given.rule, backend });
+  const facts = {
+    learningRate,
+    sizes: sources.map((source) => source.trainBytes),
+    // Until there is a run to refer to.
+    referenceLosses: tasks.map(() => 0),
+  };
+  for (const rule of given.rules)
+    new Mixer({ tasks, batchSize, backend: 'reference', ...ruleOptions(rule, facts) }).dispose();
+  using tried = new Mixer({ tasks, batchSize, backend });
   await startWasm();
   introduce(mixture, tried, given.steps);
 
-  const uniform = tasks.map(() => 1 / tasks.length);
-  const mixings = [
-    { mixing: 'uniform', weights: uniform, adaptive: false },
-    { mixing: given.rule, weights: uniform, adaptive: true },
-    { mixing: 'static', weights: mixture.staticWeights, adaptive: false },
-  ];
+  const mixings: { mixing: string; weights: number[]; rule: RuleChoice | null }[] = [
+    { mixing: 'uniform', weights: tasks.map(() => 1 / tasks.length), rule: null },
+    ...given.rules.map((rule) => ({ mixing: labelOf(rule, given.rules), weights: [], rule })),
+    { mixing: 'static', weights: mixture.staticWeights, rule: null },
+  ].filter(({ mixing, rule }) => rule === null || mixing !== 'uniform');
   const progress = createProgress({ runs: mixings.length * given.seeds.length, steps: given.steps });
   const runs: RunResult[] = [];
   try {
-    for (const seed of given.seeds)
-      for (const mixing of mixings) {
+    for (const seed of given.seeds) {
+      let { referenceLosses } = facts;
+      for (const { mixing, weights, rule } of mixings) {
         const log = given.log === null ? null : { path: given.log, append: runs.length > 0 };
-        const { steps, rule } = given;
-        runs.push(await train({ ...mixing, sources, seed, steps, rule, backend, log }, progress));
+        const { steps } = given;
+        // A given mixture stays as it is given, also where the default floor would raise it.
+        const options = rule
+          ? ruleOptions(rule, { ...facts, referenceLosses })
+          : { initialWeights: weights, minWeight: 0 };
+        const adaptive = rule !== null;
+        const run = { mixing, options, adaptive, sources, seed, steps, backend, log };
+        runs.push(await train(run, progress));
+        if (mixing === 'uniform') referenceLosses = finalLosses(runs.at(-1)!);
       }
+    }
   } finally {
     progress.stop();
   }
   console.log(formatResults(runs, tasks));
   if (given.log !== null) console.log(`The runs, event by event: ${given.log}`);
+}
+
+/** The rule's name, with what tells it from the others that are run. */
+function labelOf({ name, tau }: RuleChoice, all: readonly RuleChoice[]): string {
+  return name === 'balanced' && (all.length > 1 || tau !== 1) ? `balanced τ=${tau}` : name;
 }
 
 function introduce({ sources, staticWeights, staticOrigin }: Mixture, mixer: Mixer, steps: number): void {

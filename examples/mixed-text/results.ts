@@ -29,7 +29,12 @@ export function formatResults(runs: readonly RunResult[], tasks: readonly string
   );
   row(
     'highest − lowest',
-    average((run) => range(finalLosses(run))),
+    average((run) => spreadOf(run).last),
+  );
+  row(
+    'at first, at most',
+    (mixing) =>
+      `${average((run) => spreadOf(run).first)(mixing)}, ${average((run) => spreadOf(run).most)(mixing)}`,
   );
   row(`mean − ${base}'s`, (mixing) =>
     mixing === base ? '' : formatMean(of(mixing).map(difference), 4, true),
@@ -56,7 +61,26 @@ export function formatResults(runs: readonly RunResult[], tasks: readonly string
   const legend =
     'Nats per byte on text kept out of training; lower is better.' +
     (seeds > 1 ? ` Mean ± standard error over ${seeds} seeds.` : '');
-  return [legend, table.toString(), ...remarks].join('\n');
+  return [legend, table.toString(), ...remarks, ...formatSpreads(mixings, of)].join('\n');
+}
+
+/** How far apart the tasks' losses lay: before training, at most, and in the end. */
+function spreadOf(run: RunResult): { first: number; most: number; last: number } {
+  const spreads = run.evaluations.map(({ losses }) => range(losses));
+  return { first: spreads[0]!, most: Math.max(...spreads), last: spreads.at(-1)! };
+}
+
+/** What Balanced-PiKE is for, in a line for every τ. */
+function formatSpreads(mixings: readonly string[], of: (mixing: string) => RunResult[]): string[] {
+  const digits = (mixing: string, part: 'first' | 'most' | 'last') =>
+    mean(of(mixing).map((run) => spreadOf(run)[part])).toFixed(3);
+  return mixings
+    .filter((mixing) => mixing.startsWith('balanced'))
+    .map(
+      (mixing) =>
+        `${mixing}: highest − lowest task loss ${digits(mixing, 'first')} at first, ${digits(mixing, 'most')} at most, ` +
+        `${digits(mixing, 'last')} in the end (${mixings[0]}: ${digits(mixings[0]!, 'last')}).`,
+    );
 }
 
 function formatMean(values: readonly number[], digits: number, signed = false): string {

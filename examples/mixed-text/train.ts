@@ -20,14 +20,13 @@ const evaluations = 20;
 export interface RunOptions {
   /** How it is mixed, for tables and logs. */
   mixing: string;
-  /** Starting weights; also the final ones unless `adaptive`. */
-  weights: readonly number[];
-  /** Whether the rule measures gradients and moves the weights. */
+  /** The mixer's, by which it is mixed. */
+  options: Partial<MixerOptions>;
+  /** Whether its rule measures and moves the weights, which otherwise stay as they are at first. */
   adaptive: boolean;
   sources: readonly Source[];
   seed: number;
   steps: number;
-  rule: string;
   backend: NonNullable<MixerOptions['backend']>;
   /** Where to log, and whether earlier runs stand there already. */
   log: { path: string; append: boolean } | null;
@@ -40,11 +39,8 @@ export async function train(options: RunOptions, progress: Progress): Promise<Ru
   using mixer = new Mixer({
     tasks,
     batchSize,
-    rule: options.rule,
     backend: options.backend,
-    initialWeights: options.weights,
-    // A given mixture stays as it is given, also where the default floor would raise it.
-    ...(options.adaptive ? {} : { minWeight: 0 }),
+    ...options.options,
   });
   const model = new ByteModel(seed);
   const average = new WeightAverage(model.variables);

@@ -8,7 +8,7 @@ import type * as tfjs from '@tensorflow/tfjs';
 import { PikeError } from '../errors.js';
 import type { Mixer } from '../mixer/mixer.js';
 import type { UpdateReport } from '../mixer/report.js';
-import { show } from '../validate.js';
+import { requireOneOf, show } from '../validate.js';
 
 type Tf = typeof tfjs;
 
@@ -94,6 +94,8 @@ export interface GradientOptions<B extends Batch> {
   variables: tfjs.Variable[];
   /** When it is Adam, gradients are measured in its metric, once it has taken ten steps; otherwise in the plain one. */
   optimizer?: tfjs.Optimizer;
+  /** 'optimizer' (default): as told there. 'plain': gradients as they are, whatever the optimiser, from the first step on. */
+  metric?: 'optimizer' | 'plain';
 }
 
 /**
@@ -106,6 +108,8 @@ const ADAM_WARM_UP = 10;
  * A probe: draws `mixer.microBatches` micro-batches of every task, measures their gradients and updates the
  * weights. It costs samples and passes of its own; `createTrainer` measures on the training batch instead.
  *
+ * Gradients are observed one by one, of which standard errors cannot be had: `significance` has nothing to go by here.
+ *
  * @returns a function that resolves to the report, or to null while Adam's metric is not known yet
  */
 export function createProbe<B extends Batch>(
@@ -113,13 +117,16 @@ export function createProbe<B extends Batch>(
   mixer: Mixer,
   options: GradientOptions<B>,
 ): () => Promise<UpdateReport | null> {
+  checkMetric(options);
   return async () => {
-    if (!isWarm(options.optimizer)) return null;
+    const { gradients, losses } = mixer.needs;
+    if (!gradients) return mixer.update(losses ? { losses: await probeLosses(tf, mixer, options) } : {});
+    if (!isWarm(options)) return null;
     try {
       const metric = await metricOf(options);
       for (const k of mixer.tasks.keys())
         for (let i = 0; i < mixer.microBatches; i++) {
-          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, mixer.microBatchSize));
+          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, mixer.microBatchSize), true);
           tf.dispose(pass.gradients);
           await observe(mixer, k, mixer.microBatchSize, pass, metric);
         }
@@ -130,6 +137,32 @@ export function createProbe<B extends Batch>(
     }
     return mixer.update();
   };
+}
+
+/**
+ * The losses of every task on as many samples as its gradients would be measured with, for rules that need no more.
+ */
+async function probeLosses<B extends Batch>(
+  tf: Tf,
+  mixer: Mixer,
+  { draw, loss }: GradientOptions<B>,
+): Promise<number[]> {
+  const losses: number[] = [];
+  for (const k of mixer.tasks.keys()) {
+    let sum = 0;
+    for (let i = 0; i < mixer.microBatches; i++) {
+      const batch = await draw(onlyTask(mixer, k, mixer.microBatchSize));
+      try {
+        const value = tf.tidy(() => loss(batch));
+        sum += (await value.data())[0];
+        value.dispose();
+      } finally {
+        disposeBatch(tf, batch);
+      }
+    }
+    losses.push(sum / mixer.microBatches);
+  }
+  return losses;
 }
 
 /**
@@ -168,7 +201,8 @@ export interface TrainStep {
 /**
  * A training loop that measures on the training batches themselves: when the mixer is due, the batch is taken
  * in task-pure micro-batches, whose gradients are measured and together make the step. No sample is spent on
- * measuring; such a step costs more passes, each over fewer samples.
+ * measuring; such a step costs more passes, each over fewer samples. A rule that needs only losses takes one pass per
+ * task, and one that needs nothing none.
  *
  * @returns a function that takes one step: draws a batch, moves the variables, and updates the weights if due
  */
@@ -177,6 +211,7 @@ export function createTrainer<B extends Batch>(
   mixer: Mixer,
   options: TrainerOptions<B>,
 ): () => Promise<TrainStep> {
+  checkMetric(options);
   const { optimizer, variables, draw, loss, measure: mayMeasure = true } = options;
 
   async function plainStep(counts: Int32Array): Promise<number> {
@@ -191,18 +226,23 @@ export function createTrainer<B extends Batch>(
     }
   }
 
-  /** The same step by the sum over tasks of y_k b_k/b times the gradient of task k. */
-  async function stepByTask(counts: Int32Array, measure: boolean): Promise<number> {
+  /** The same step by the sum over tasks of y_k b_k/b times the gradient of task k; `losses` gathers theirs. */
+  async function stepByTask(
+    counts: Int32Array,
+    measure: boolean,
+    losses: Record<string, number>,
+  ): Promise<number> {
     const metric = measure ? await metricOf(options) : undefined;
     const { lossWeights, batchSize } = mixer;
     let sum: tfjs.NamedTensorMap = {};
     let mean = 0;
     try {
-      for (const k of mixer.tasks.keys())
+      for (const [k, task] of mixer.tasks.entries())
         for (const samples of cut(counts[k], measure ? mixer.microBatches : 1)) {
-          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, samples));
+          const pass = await gradientsOf(tf, options, onlyTask(mixer, k, samples), measure);
           const share = samples / batchSize;
           mean += share * pass.loss;
+          losses[task] = (losses[task] ?? 0) + (samples / counts[k]) * pass.loss;
           sum = addScaled(tf, sum, pass.gradients, share * lossWeights[k]);
           if (measure) await observe(mixer, k, samples, pass, metric);
         }
@@ -219,19 +259,23 @@ export function createTrainer<B extends Batch>(
   }
 
   return async () => {
-    const measure = mayMeasure && mixer.due && isWarm(optimizer);
-    const { weights } = mixer;
+    const { weights, needs } = mixer;
+    const update = mayMeasure && mixer.due && (!needs.gradients || isWarm(options));
+    const measure = update && needs.gradients;
     const counts = mixer.next();
-    const byTask = measure || mixer.lossWeights.some((y) => y !== 1);
-    const mean = byTask ? await stepByTask(counts, measure) : await plainStep(counts);
-    return { counts, weights, loss: mean, report: measure ? await mixer.update() : null };
+    const byTask = measure || (update && needs.losses) || mixer.lossWeights.some((y) => y !== 1);
+    const losses: Record<string, number> = {};
+    const mean = byTask ? await stepByTask(counts, measure, losses) : await plainStep(counts);
+    if (!update) return { counts, weights, loss: mean, report: null };
+    const report = await mixer.update(measure || !needs.losses ? {} : { losses });
+    return { counts, weights, loss: mean, report };
   };
 }
 
 /**
  * The diagonal D = 1/(√v̂ + ε) of Adam's metric, from the state of the optimiser before its next step: under Adam
- * the step is D·g, and sum_i a_i D_i b_i are the inner products that belong to it (derived). A parameter that has
- * never had a gradient has no scale yet: its D is 0, not 1/ε.
+ * the step is D·g, and sum_i a_i D_i b_i are the inner products that belong to it (derived; ours, not the paper's, whose bound
+ * is for SGD). A parameter that has never had a gradient has no scale yet: its D is 0, not 1/ε.
  *
  * @returns one array per variable, in their order; null when the optimiser is not Adam or has taken no step
  */
@@ -256,7 +300,7 @@ export async function adamPreconditioner(
 
 interface GradientPass {
   readonly loss: number;
-  /** In host memory, one array per variable; a variable that the loss does not reach has a gradient of 0. */
+  /** In host memory if asked for, one array per variable; a variable that the loss does not reach has a gradient of 0. */
   readonly host: Float32Array[];
   /** The same as tensors, by name; the receiver disposes them. */
   readonly gradients: tfjs.NamedTensorMap;
@@ -266,6 +310,7 @@ async function gradientsOf<B extends Batch>(
   tf: Tf,
   options: GradientOptions<B>,
   counts: Int32Array,
+  host: boolean,
 ): Promise<GradientPass> {
   const batch = await options.draw(counts);
   let pass: { value: tfjs.Scalar; grads: tfjs.NamedTensorMap };
@@ -277,13 +322,13 @@ async function gradientsOf<B extends Batch>(
   const { value, grads } = pass;
   const [loss] = await value.data();
   value.dispose();
-  const host = await Promise.all(
-    options.variables.map(async (variable) => {
+  const inHost = await Promise.all(
+    (host ? options.variables : []).map(async (variable) => {
       const gradient = grads[variable.name];
       return gradient ? await gradient.data<'float32'>() : new Float32Array(variable.size);
     }),
   );
-  return { loss, host, gradients: grads };
+  return { loss, host: inHost, gradients: grads };
 }
 
 async function observe(
@@ -300,7 +345,9 @@ async function observe(
 async function metricOf<B extends Batch>({
   optimizer,
   variables,
+  metric,
 }: GradientOptions<B>): Promise<Float32Array[] | undefined> {
+  if (metric === 'plain') return undefined;
   return (optimizer && (await adamPreconditioner(optimizer, variables))) ?? undefined;
 }
 
@@ -341,8 +388,12 @@ function isAdam(optimizer: tfjs.Optimizer): boolean {
   return optimizer.getClassName() === 'Adam';
 }
 
-function isWarm(optimizer: tfjs.Optimizer | undefined): boolean {
-  return !optimizer || !isAdam(optimizer) || optimizer.iterations >= ADAM_WARM_UP;
+function isWarm<B extends Batch>({ optimizer, metric }: GradientOptions<B>): boolean {
+  return metric === 'plain' || !optimizer || !isAdam(optimizer) || optimizer.iterations >= ADAM_WARM_UP;
+}
+
+function checkMetric<B extends Batch>({ metric }: GradientOptions<B>): void {
+  if (metric !== undefined) requireOneOf('metric', metric, ['optimizer', 'plain']);
 }
 
 /** Disposes the tensors among a batch's values. Not `tf.dispose`: it would walk every element of a typed array. */

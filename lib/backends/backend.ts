@@ -17,8 +17,8 @@ export interface MomentsRequest {
   readonly samples: readonly (readonly number[])[];
   /** Form the K×K products of the means. */
   readonly inner: boolean;
-  /** Form the two scalars per row that standard errors need. */
-  readonly rowScalars: boolean;
+  /** Form the two scalars per row that standard errors need. 'optional': where that costs no further pass over the rows. */
+  readonly rowScalars: boolean | 'optional';
   /** Diagonal D of the metric: every product becomes sum_i a_i D_i b_i. Same tensor lengths and memory, any dtypes. */
   readonly preconditioner: GradientView | null;
   readonly signal?: AbortSignal | undefined;

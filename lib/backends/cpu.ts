@@ -75,7 +75,7 @@ class CpuBackend implements Backend {
       tensors: rows.flatMap((row) => row.tensors),
       preconditioner: nativePreconditioner(request.preconditioner),
       inner: request.inner,
-      rowScalars: request.rowScalars,
+      rowScalars: request.rowScalars !== false,
       threads: this.#threads,
     };
     return await settle(this.#addon, request.signal, (cancellation) =>

@@ -99,7 +99,8 @@ class CudaBackend implements Backend {
       ...sourceOf(rows, preconditioner),
       preconditioner: nativePreconditioner(preconditioner),
       inner: request.inner,
-      rowScalars: request.rowScalars,
+      rowScalars: request.rowScalars === true,
+      rowScalarsIfThere: request.rowScalars === 'optional',
       update: update && encodeWeightUpdate(update),
     };
     return await settle(this.#addon, request.signal, (cancellation) =>

@@ -120,7 +120,10 @@ export interface NativeDeviceMomentsRequest extends NativeLayout, NativeDeviceRo
   readonly samples: Float64Array;
   readonly preconditioner: NativeDevicePreconditioner | null;
   readonly inner: boolean;
+  /** Must be had: more rows than one launch takes are refused. */
   readonly rowScalars: boolean;
+  /** Wanted where the launch forms them anyway; otherwise they are null. */
+  readonly rowScalarsIfThere?: boolean;
   readonly update: NativeWeightUpdate | null;
 }
 

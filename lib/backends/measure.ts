@@ -22,7 +22,7 @@ export interface StatisticsOptions {
   samples: readonly (readonly number[])[];
   /** Measure the K×K inner products too (default false). */
   inner?: boolean;
-  /** Jackknife standard errors (default false); they need m_k >= 3 micro-batches of equal size. */
+  /** Jackknife standard errors of N and σ² (default false); they need m_k >= 3 micro-batches. */
   standardErrors?: boolean;
   /** Diagonal D of the metric, same tensor lengths and memory, finite and >= 0: products become sum_i a_i D_i b_i. */
   preconditioner?: Gradient;

@@ -1,7 +1,8 @@
 /** How a Mixer tells of things: by events, and what nobody listens for but should be known by warnings of the process. */
 import type { EventEmitter } from 'node:events';
 import { cudaStatusLater } from '../backends/cuda-status.js';
-import type { MixerEvents, MixerWarning } from './report.js';
+import type { MixerEvents, MixerWarning, UpdateReport } from './report.js';
+import type { Warning } from './standing-conditions.js';
 
 /** A process is told once that its GPU cannot be used. */
 let cudaTold = false;
@@ -27,6 +28,21 @@ export class Announcer {
   warn(code: MixerWarning['code'], message: string): void {
     if (this.#isHeard()) this.tell('warning', { code, message, step: this.#mixer.step });
     else process.emitWarning(message, { type: 'PikeMixerWarning', code });
+  }
+
+  /** What was missed, what begins to hold with this update, and the report. */
+  tellOfUpdate(report: UpdateReport, acted: boolean, warnings: readonly Warning[]): void {
+    const { step, missed } = report;
+    for (const miss of missed) this.tell('skip', { step, ...miss });
+    if (!acted) {
+      const reasons = missed.map(({ task, reason }) => `${task}: ${reason}`).join('; ');
+      this.warn(
+        'WARN_NOTHING_MEASURED',
+        `No task could be measured at step ${step}, so the weights stay (${reasons}).`,
+      );
+    }
+    for (const { code, message } of warnings) this.warn(code, message);
+    this.tell('update', report);
   }
 
   /** A warning from a constructor waits until its caller had the chance to listen. */

@@ -13,7 +13,7 @@ import {
   placeOf,
 } from '../gradients/layout.js';
 import type { Moments } from '../statistics/statistics.js';
-import { show } from '../validate.js';
+import { refuseUnknown, show } from '../validate.js';
 
 export interface Observation {
   readonly task: number;
@@ -143,10 +143,44 @@ export class LossAverage {
     return this.#sum.map((sum, k) => sum / this.#samples[k]);
   }
 
+  /** Whether a loss of the task was given, whatever it is. */
+  isGiven(task: number): boolean {
+    return this.#samples[task] > 0;
+  }
+
   /** Whether the losses of a task were given and are not finite. */
   isBroken(task: number): boolean {
     return this.#samples[task] > 0 && !Number.isFinite(this.#sum[task]);
   }
+}
+
+/** Losses by task, as `update` takes them. */
+export function checkTaskLosses(losses: unknown, tasks: readonly string[]): LossAverage {
+  const average = new LossAverage(tasks.length);
+  if (typeof losses !== 'object' || losses === null)
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `losses must be ${tasks.length} numbers, or an object by task, but is ${show(losses)}.`,
+    );
+  const list = Array.isArray(losses) || ArrayBuffer.isView(losses);
+  const length = (losses as ArrayLike<number>).length;
+  if (list && length !== tasks.length)
+    throw new PikeError(
+      'ERR_SHAPE',
+      `losses must be ${tasks.length} numbers, one per task, but there are ${length}.`,
+    );
+  if (!list) refuseUnknown('losses', losses, tasks);
+  for (const [k, task] of tasks.entries()) {
+    const loss = (losses as Record<string | number, unknown>)[list ? k : task];
+    if (loss === undefined && !list) continue;
+    if (typeof loss !== 'number')
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `The loss of task '${task}' must be a number, but is ${show(loss)}.`,
+      );
+    average.add(k, loss, 1);
+  }
+  return average;
 }
 
 /** Losses of the batch path, shaped like `samples`. */

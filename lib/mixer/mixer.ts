@@ -25,7 +25,7 @@ import {
 import { Announcer } from './announcer.js';
 import { BackendInUse } from './backend-in-use.js';
 import { CallQueue } from './call-queue.js';
-import { checkLosses, Measurement } from './measurement.js';
+import { checkLosses, checkTaskLosses, Measurement } from './measurement.js';
 import {
   type MeasureOptions,
   type MixerOptions,
@@ -37,6 +37,7 @@ import {
 import type { MixerEvents, UpdateReport } from './report.js';
 import { Schedule } from './schedule.js';
 import { updateToSolve } from './solving.js';
+import { StandingConditions } from './standing-conditions.js';
 import {
   checkSmoothing,
   checkState,
@@ -58,6 +59,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   readonly #options: ResolvedOptions;
   readonly #backend: BackendInUse;
   readonly #announcer = new Announcer(this);
+  readonly #conditions: StandingConditions;
   #allocator: Allocator;
   #rule: RuleState;
   #smoothing: SmoothingState;
@@ -75,6 +77,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     this.#options = resolveOptions(options);
     const { tasks, batchSize, minPerTask, inner, rule } = this.#options;
     this.#backend = new BackendInUse(this.#options);
+    this.#conditions = new StandingConditions(this.#options);
     this.tasks = tasks;
     this.microBatches = this.#options.microBatches;
     this.microBatchSize = this.#options.microBatchSize;
@@ -113,6 +116,13 @@ export class Mixer extends EventEmitter<MixerEvents> {
   /** Whether it is time to measure: until `update`, or until the second `next` after it became true. */
   get due(): boolean {
     return this.#schedule.due;
+  }
+
+  /** What is to be measured: for a rule without gradients `update` is enough, with the losses if it needs them. */
+  get needs(): { gradients: boolean; losses: boolean; inner: boolean } {
+    const { inner } = this.#options;
+    const { gradients = true, losses = false } = this.#options.rule.needs;
+    return { gradients: gradients || inner, losses, inner };
   }
 
   /** b: samples per training batch. */
@@ -186,9 +196,9 @@ export class Mixer extends EventEmitter<MixerEvents> {
   /**
    * Ends the measurement that `observe` built up and moves the weights by the rule. Tasks with fewer than two
    * micro-batches or with non-finite values are reported as missed. With no task measured, nothing changes but
-   * `due`, and a warning says so.
+   * `due`, and a warning says so; but a rule that needs no gradients (`needs`) acts without any.
    *
-   * @throws PikeError `ERR_MEMORY`, `ERR_CUDA`, `ERR_CUDA_FATAL`, or what a rule throws; or the signal's reason.
+   * @throws PikeError `ERR_INVALID_OPTION`, `ERR_SHAPE` for losses that do not fit, `ERR_MEMORY`, `ERR_CUDA`, `ERR_CUDA_FATAL`, or what a rule throws; or the signal's reason.
    *   Nothing has changed then.
    */
   async update(options: UpdateOptions = {}): Promise<UpdateReport> {
@@ -198,13 +208,20 @@ export class Mixer extends EventEmitter<MixerEvents> {
         'ERR_INVALID_OPTION',
         `update takes an object of options, but got ${show(options)}.`,
       );
-    refuseUnknown('update', options, ['learningRate', 'signal']);
+    refuseUnknown('update', options, ['losses', 'learningRate', 'signal']);
+    const given = options.losses === undefined ? null : checkTaskLosses(options.losses, this.tasks);
     checkUpdateOptions(options);
     return await this.#serve(options.signal, async () => {
       const measurement = this.#measurement ?? this.#newMeasurement(this.step);
       const started = performance.now();
+      if (given && measurement.losses.means())
+        throw new PikeError(
+          'ERR_INVALID_OPTION',
+          'losses were given to observe and to update: one of them is too much.',
+        );
+      const losses = given ?? measurement.losses;
       const moments = await measurement.moments(options.signal);
-      const next = computeUpdate(this.#updateInput(), moments, measurement.losses, options.learningRate);
+      const next = computeUpdate(this.#updateInput(), moments, losses, options.learningRate);
       this.#measurement = null;
       measurement.dispose();
       return this.#commit(next, measurement.place, measurement.milliseconds + performance.now() - started);
@@ -248,13 +265,13 @@ export class Mixer extends EventEmitter<MixerEvents> {
         );
       const started = performance.now();
       const { signal, learningRate } = options;
-      const request = { ...checked, inner: this.#options.inner, rowScalars: false, signal };
+      const request = { ...checked, inner: this.#options.inner, rowScalars: 'optional' as const, signal };
       const backend = await this.#backend.open(first);
       const update = backend.solve ? updateToSolve(this.#updateInput(), losses, learningRate) : null;
       const { moments, solved } = update
         ? await backend.solve!(request, update)
         : { moments: await backend.moments(request), solved: null };
-      const next = computeUpdate(this.#updateInput(), moments, losses, learningRate, solved);
+      const next = computeUpdate(this.#updateInput(), moments, losses, learningRate, solved, checked.samples);
       return this.#commit(next, first, performance.now() - started);
     });
   }
@@ -343,17 +360,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
     this.#lossWeights = next.lossWeights;
     this.#schedule.reported();
     const report: UpdateReport = { ...next.report, seconds: milliseconds / 1000 };
-    const { step, missed } = report;
     if (changed) this.#announcer.warn('WARN_RESUME_NOT_EXACT', changed);
-    for (const miss of missed) this.#announcer.tell('skip', { step, ...miss });
-    if (missed.length === this.tasks.length) {
-      const reasons = missed.map(({ task, reason }) => `${task}: ${reason}`).join('; ');
-      this.#announcer.warn(
-        'WARN_NOTHING_MEASURED',
-        `No task could be measured at step ${step}, so the weights stay (${reasons}).`,
-      );
-    }
-    this.#announcer.tell('update', report);
+    this.#announcer.tellOfUpdate(report, next.acted, this.#conditions.after(report));
     return report;
   }
 
@@ -391,7 +399,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   }
 }
 
-function checkUpdateOptions(options: UpdateOptions): void {
+function checkUpdateOptions(options: Pick<UpdateOptions, 'learningRate' | 'signal'>): void {
   if (options.learningRate !== undefined) requirePositiveNumber('learningRate', options.learningRate);
   requireSignal(options.signal);
 }

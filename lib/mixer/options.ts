@@ -5,6 +5,7 @@
 import type { BackendChoice } from '../backends/select.js';
 import { PikeError } from '../errors.js';
 import type { Gradient } from '../gradients/gradient.js';
+import { madeRules } from '../rules/made-rules.js';
 import type { RuleOptions, WeightRule } from '../rules/rule.js';
 import { rules } from '../rules/rules.js';
 import {
@@ -59,6 +60,12 @@ export interface MixerOptions {
   smoothing?: number;
   /** Raise negative smoothed N to 0 (default true). */
   clipNorms?: boolean;
+  /**
+   * z (ours): how many standard errors a task's exponent must differ from what all have in common to move weights
+   * (default 0: any difference does; 2 is cautious). For the rules 'pike', 'balanced' and 'mirror', with `measure`: by
+   * `observe`, standard errors are not known, which is warned of.
+   */
+  significance?: number;
   /** Measure the K×K inner products (default: if the rule needs them). They cost K vectors instead of one. */
   inner?: boolean;
   /** τ of Balanced-PiKE (default 1). */
@@ -82,7 +89,7 @@ export interface MixerOptions {
   backend?: BackendChoice;
   /** Threads of the CPU backend (default: the machine's, at most 8). */
   threads?: number;
-  /** For rules that draw random numbers (default 0). */
+  /** For rules that draw random numbers, such as 'random' (default 0). */
   seed?: number;
 }
 
@@ -105,10 +112,15 @@ export interface ObserveOptions {
 export interface UpdateOptions {
   /** η of this step, where it changes while training. */
   learningRate?: number;
+  /**
+   * The tasks' mean training losses, where `observe` was not given any: K numbers, or an object by task, from which a task
+   * without a loss may be left out. A rule that needs losses but no gradients is served by this alone.
+   */
+  losses?: ArrayLike<number> | Readonly<Record<string, number>>;
   signal?: AbortSignal;
 }
 
-export interface MeasureOptions extends UpdateOptions {
+export interface MeasureOptions extends Omit<UpdateOptions, 'losses'> {
   /** `samples[k][i]`: samples in micro-batch i of task k. */
   samples: readonly (readonly number[])[];
   /** Mean training losses, shaped like `samples`. */
@@ -149,6 +161,7 @@ const names = [
   'minPerTask',
   'smoothing',
   'clipNorms',
+  'significance',
   'inner',
   'tau',
   'lossScale',
@@ -190,6 +203,7 @@ export function resolveOptions(given: MixerOptions): ResolvedOptions {
       'ERR_INVALID_OPTION',
       `rule '${rule.name}' needs inner products: inner must not be false.`,
     );
+  const own = rule.defaults ?? {};
   const optional = (name: 'learningRate' | 'smoothness' | 'alpha') =>
     given[name] === undefined ? undefined : requirePositiveNumber(name, given[name]);
   return {
@@ -197,7 +211,10 @@ export function resolveOptions(given: MixerOptions): ResolvedOptions {
     batchSize,
     rule,
     initialWeights: checkInitialWeights(given.initialWeights, tasks),
-    updateInterval: requirePositiveInteger('updateInterval', given.updateInterval ?? 10),
+    updateInterval: requirePositiveInteger(
+      'updateInterval',
+      given.updateInterval ?? own.updateInterval ?? 10,
+    ),
     microBatches,
     microBatchSize: requirePositiveInteger(
       'microBatchSize',
@@ -206,12 +223,19 @@ export function resolveOptions(given: MixerOptions): ResolvedOptions {
     zeta1,
     zeta2: requireNumberIn('zeta2', given.zeta2 ?? 0.1 * zeta1, 0, Infinity),
     scale: requireOneOf('scale', given.scale ?? 'relative', ['relative', 'absolute']),
-    minWeight: requireNumberIn('minWeight', given.minWeight ?? 0.5 / K, 0, 1 / K),
-    maxLogStep: requireNumberIn('maxLogStep', given.maxLogStep ?? 0.3, Number.MIN_VALUE, Infinity, true),
-    priorPull: requireNumberIn('priorPull', given.priorPull ?? 0.05, 0, 1),
+    minWeight: requireNumberIn('minWeight', given.minWeight ?? own.minWeight ?? 0.5 / K, 0, 1 / K),
+    maxLogStep: requireNumberIn(
+      'maxLogStep',
+      given.maxLogStep ?? own.maxLogStep ?? 0.3,
+      Number.MIN_VALUE,
+      Infinity,
+      true,
+    ),
+    priorPull: requireNumberIn('priorPull', given.priorPull ?? own.priorPull ?? 0.05, 0, 1),
     minPerTask,
     smoothing: requireNumberIn('smoothing', given.smoothing ?? 0.9, 0, 1 - 2 ** -53),
     clipNorms: requireBoolean('clipNorms', given.clipNorms ?? true),
+    significance: checkSignificance(given.significance ?? 0, rule),
     inner,
     tau: requirePositiveNumber('tau', given.tau ?? 1),
     lossScale: requireOneOf('lossScale', given.lossScale ?? 'mean', ['mean', 'paper']),
@@ -247,6 +271,11 @@ function checkTasks(tasks: unknown): readonly string[] {
 function checkRule(rule: unknown): WeightRule {
   if (typeof rule === 'string') {
     if (Object.hasOwn(rules, rule)) return rules[rule];
+    if (Object.hasOwn(madeRules, rule))
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `rule '${rule}' needs data of yours: pass rule: ${madeRules[rule]}, with the function from 'pike-mixer'.`,
+      );
     throw new PikeError(
       'ERR_INVALID_OPTION',
       `There is no rule ${show(rule)}. The rules are ${Object.keys(rules).join(', ')}; or pass a WeightRule of your own.`,
@@ -267,6 +296,16 @@ function checkRule(rule: unknown): WeightRule {
     'ERR_INVALID_OPTION',
     `rule must be the name of a rule or an object { name, needs, init, update }, but is ${show(rule)}.`,
   );
+}
+
+function checkSignificance(given: unknown, rule: WeightRule): number {
+  const significance = requireNumberIn('significance', given, 0, Infinity);
+  if (significance > 0 && !rule.heedsSignificance)
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `rule '${rule.name}' does not heed significance, which must be 0 with it; a WeightRule that does says so by heedsSignificance.`,
+    );
+  return significance;
 }
 
 function checkInitialWeights(

@@ -36,6 +36,13 @@ export interface UpdateReport {
   readonly clipped: readonly string[];
   /** Tasks that stand on `minWeight`. */
   readonly floored: readonly string[];
+  /** Tasks whose exponent was held at the mean of all, being within `significance` standard errors of it. */
+  readonly held: readonly string[];
+  /**
+   * H: how many times farther PiKE's exponents ζ1 N_k − (ζ2/2b) σ_k² of the smoothed statistics lie apart than their standard
+   * errors explain; about 1 where all differences are noise. Null where fewer than two tasks have a standard error.
+   */
+  readonly heterogeneity: number | null;
   /** Whether `maxLogStep` shortened this update. */
   readonly limited: boolean;
   /**
@@ -56,7 +63,13 @@ export interface MixerWarning {
     | 'WARN_RESUME_NOT_EXACT'
     | 'WARN_INITIAL_WEIGHTS_RAISED'
     | 'WARN_NOTHING_MEASURED'
-    | 'WARN_MEASUREMENT_DISCARDED';
+    | 'WARN_MEASUREMENT_DISCARDED'
+    /** The bound that PiKE descends says nothing any more: β <= 0, tasks conflict. */
+    | 'WARN_BOUND_BROKEN'
+    /** For as long as averages remember no difference between tasks has stood out of its noise: `heterogeneity` <= 1. */
+    | 'WARN_ALL_NOISE'
+    /** `significance` is asked for, but the standard errors of some tasks are not known. */
+    | 'WARN_ERRORS_UNKNOWN';
   readonly message: string;
   readonly step: number;
 }

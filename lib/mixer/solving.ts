@@ -12,7 +12,9 @@ export function updateToSolve(
   losses: LossAverage,
   learningRate: number | undefined,
 ): WeightUpdate | null {
-  const { rule, tasks } = input.options;
+  const { rule, tasks, significance } = input.options;
+  // No launch knows the standard errors of averages.
+  if (significance > 0) return null;
   // A rule of one's own may have the name of a built-in one.
   const name = SOLVED_RULES.find((known) => rules[known] === rule);
   if (name === undefined || tasks.length > MOST_SOLVED_TASKS) return null;

@@ -5,6 +5,7 @@
 import type { AllocatorState } from '../batching/allocation.js';
 import { PikeError } from '../errors.js';
 import { checkRuleState, type RuleState } from '../rules/rule.js';
+import type { AverageError } from '../statistics/smoothed-errors.js';
 import type { Average, SmoothingState } from '../statistics/smoothing.js';
 import { show } from '../validate.js';
 import type { StateOrigin } from './backend-in-use.js';
@@ -12,7 +13,7 @@ import { type MixerOptions, type ResolvedOptions, resolveOptions } from './optio
 import type { ScheduleState } from './schedule.js';
 
 export const STATE_FORMAT = 'pike-mixer state';
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 
 /** Options as JSON: the rule by its name, Infinity as a string, what is undefined left out. */
 export type OptionsState = Omit<MixerOptions, 'rule' | 'maxLogStep' | 'tasks'> & {
@@ -111,15 +112,26 @@ export function checkSmoothing(smoothing: SmoothingState, tasks: number, inner: 
   checkAverage('smoothing.normSquared', smoothing.normSquared, tasks);
   checkAverage('smoothing.variance', smoothing.variance, tasks);
   checkAverage('smoothing.inner', smoothing.inner, inner ? (tasks * (tasks - 1)) / 2 : 0);
+  checkError('smoothing.errors.normSquared', smoothing.errors?.normSquared, tasks);
+  checkError('smoothing.errors.variance', smoothing.errors?.variance, tasks);
   return structuredClone(smoothing);
 }
 
 function checkAverage(name: string, average: Average | undefined, length: number): void {
   for (const key of ['numerator', 'denominator', 'estimate'] as const)
     checkNumbers(`${name}.${key}`, average?.[key], length);
-  const known: unknown = average?.known;
-  if (!Array.isArray(known) || known.length !== length || !known.every((x) => typeof x === 'boolean'))
-    throw badList(`${name}.known`, known);
+  checkFlags(`${name}.known`, average?.known, length);
+}
+
+function checkError(name: string, error: AverageError | undefined, length: number): void {
+  for (const key of ['weighted', 'precisionOfKnown', 'precision', 'error'] as const)
+    checkNumbers(`${name}.${key}`, error?.[key], length);
+  checkFlags(`${name}.known`, error?.known, length);
+}
+
+function checkFlags(name: string, flags: unknown, length: number): void {
+  if (!Array.isArray(flags) || flags.length !== length || !flags.every((x) => typeof x === 'boolean'))
+    throw badList(name, flags);
 }
 
 function checkNumbers(name: string, list: unknown, length: number): void {

@@ -9,10 +9,12 @@ import {
   checkRuleState,
   decodeLogWeights,
   encodeLogWeights,
+  type RuleNeeds,
   type RuleResult,
   type RuleState,
 } from '../rules/rule.js';
-import { weightsOf } from '../rules/simplex.js';
+import { heterogeneity, linearErrors } from '../rules/significance.js';
+import { bound, weightsOf } from '../rules/simplex.js';
 import { conflict } from '../statistics/conflict.js';
 import { estimate } from '../statistics/estimators.js';
 import { type SmoothingState, smooth, smoothedStatistics } from '../statistics/smoothing.js';
@@ -36,11 +38,14 @@ export interface ComputedUpdate {
   readonly rule: RuleState;
   readonly smoothing: SmoothingState;
   readonly lossWeights: Float64Array;
+  /** false: there was nothing that the rule could act on, and all but `report` is as it was. */
+  readonly acted: boolean;
   readonly report: Omit<UpdateReport, 'seconds'>;
 }
 
 /**
  * @param solved the next weights, if a backend has solved for them along with the sums; otherwise the rule is run
+ * @param rowSamples s_ki of every micro-batch, where known: standard errors need them
  * @throws PikeError `ERR_INVALID_OPTION` when the rule needs losses and there are none, or what the rule throws
  */
 export function computeUpdate(
@@ -49,23 +54,31 @@ export function computeUpdate(
   lossAverage: LossAverage,
   learningRate: number | undefined,
   solved: SolvedWeights | null = null,
+  rowSamples?: readonly (readonly number[])[],
 ): ComputedUpdate {
   const { options, step, passedOver } = input;
   const { tasks, rule } = options;
   const K = tasks.length;
-  const estimates = estimate(moments);
-  const reasons = missReasons(estimates, lossAverage, solved);
+  const estimates = estimate(moments, rowSamples);
+  const reasons = missReasons(estimates, lossAverage, solved, rule.needs);
   const missed = reasons.flatMap((reason, k): Miss[] => (reason ? [{ task: tasks[k], reason }] : []));
   const raw = withoutMissed(withNorms(estimates, solved?.raw), reasons);
   const losses = lossAverage.means();
   const measured = missed.length < K;
-  if (measured && rule.needs.losses && !losses)
+  const withoutGradients = rule.needs.gradients === false;
+  if (rule.needs.losses && !losses && (measured || withoutGradients))
     throw new PikeError(
       'ERR_INVALID_OPTION',
-      `rule '${rule.name}' needs the tasks' losses; give loss to observe, or losses to measure.`,
+      `rule '${rule.name}' needs the tasks' losses; give loss to observe, or losses to measure or update.`,
     );
+  const acted = withoutGradients
+    ? !rule.needs.losses || losses!.some((loss) => Number.isFinite(loss))
+    : measured;
 
-  const smoothing = measured ? nextSmoothing(input, raw, solved) : input.smoothing;
+  // Products and errors are averaged here in any case: no backend does.
+  const smoothing = measured
+    ? smooth(input.smoothing, options.smoothing, raw, solved ?? undefined)
+    : input.smoothing;
   const { statistics, clipped } = smoothedStatistics(smoothing, raw, options.clipNorms);
   const smoothed = withNorms(statistics, solved?.smoothed);
   const context = {
@@ -74,7 +87,7 @@ export function computeUpdate(
     options: learningRate === undefined ? options : { ...options, learningRate },
   };
   let result: RuleResult;
-  if (!measured) result = { state: input.rule, lossWeights: input.lossWeights };
+  if (!acted) result = { state: input.rule, lossWeights: input.lossWeights };
   else if (solved) result = { ...solved, state: { logWeights: encodeLogWeights(solved.logWeights) } };
   else result = rule.update(structuredClone(input.rule), smoothed, context);
   const state = checkRuleState(result?.state, K);
@@ -85,6 +98,7 @@ export function computeUpdate(
     rule: state,
     smoothing,
     lossWeights,
+    acted,
     report: {
       step,
       weights,
@@ -97,6 +111,8 @@ export function computeUpdate(
       missed,
       clipped: names(solved?.clipped ?? clipped),
       floored: names(result.floored),
+      held: names(result.held),
+      heterogeneity: heterogeneityOf(smoothed, options),
       limited: result.limited ?? false,
       projected: result.projected ?? 0,
       passedOver,
@@ -104,11 +120,21 @@ export function computeUpdate(
   };
 }
 
-/** Products are averaged here in any case: no backend does. */
-function nextSmoothing(input: UpdateInput, raw: Statistics, solved: SolvedWeights | null): SmoothingState {
-  const smoothing = smooth(input.smoothing, input.options.smoothing, raw);
-  if (!solved) return smoothing;
-  return { ...smoothing, normSquared: solved.normSquared, variance: solved.variance };
+/** Of PiKE's exponents, whatever the rule. */
+function heterogeneityOf(
+  { normSquared, variance, standardError, tasks }: Statistics,
+  { zeta1, zeta2, batchSize }: ResolvedOptions,
+): number | null {
+  const noise = zeta2 / (2 * batchSize);
+  const exponents = normSquared.map((N, k) => bound(zeta1 * N) - bound(noise * variance[k]));
+  const errors = linearErrors(
+    standardError,
+    new Float64Array(tasks),
+    0,
+    () => zeta1,
+    () => noise,
+  );
+  return heterogeneity(exponents, errors);
 }
 
 /** The same statistics with other N and σ². */
@@ -129,10 +155,15 @@ function missReasons(
   estimates: Statistics,
   losses: LossAverage,
   solved: SolvedWeights | null,
+  needs: RuleNeeds,
 ): (MissReason | null)[] {
   return Array.from({ length: estimates.tasks }, (_, k) => {
     if (solved && !solved.missed[k]) return null;
-    if (estimates.microBatches[k] === 0) return 'not measured';
+    if (estimates.microBatches[k] === 0) {
+      if (needs.gradients !== false) return 'not measured';
+      if (losses.isBroken(k)) return 'non-finite loss';
+      return needs.losses && !losses.isGiven(k) ? 'not measured' : null;
+    }
     if (estimates.microBatches[k] < 2) return 'fewer than two micro-batches';
     // Also a norm that is finite, but not once it is weighted by its precision n² in an average.
     if (!Number.isFinite(estimates.normSquared[k] * estimates.samples[k] ** 2)) return 'non-finite gradient';
@@ -148,12 +179,18 @@ function withoutMissed(statistics: Statistics, reasons: readonly (MissReason | n
   const normSquared = statistics.normSquared.slice();
   const variance = statistics.variance.slice();
   const inner = statistics.inner?.slice() ?? null;
+  const { standardError } = statistics;
+  const errors = standardError && {
+    normSquared: standardError.normSquared.slice(),
+    variance: standardError.variance.slice(),
+  };
   for (let k = 0; k < tasks; k++) {
     if (reasons[k] === null) continue;
     normSquared[k] = variance[k] = Number.NaN;
+    if (errors) errors.normSquared[k] = errors.variance[k] = Number.NaN;
     for (let j = 0; inner && j < tasks; j++) inner[j * tasks + k] = inner[k * tasks + j] = Number.NaN;
   }
-  return { ...statistics, normSquared, variance, inner };
+  return { ...statistics, normSquared, variance, inner, standardError: errors };
 }
 
 function checkLossWeights(given: ArrayLike<number> | undefined, rule: string, tasks: number): Float64Array {

@@ -23,6 +23,7 @@ import { checkStateless, type RuleStatistics } from './stateless.js';
 export const balancedRule: WeightRule = {
   name: 'balanced',
   needs: { losses: true, variance: true },
+  heedsSignificance: true,
   init: (_tasks, options) => ({ logWeights: encodeLogWeights(initialLogWeights(options)) }),
   update(state, statistics, { losses, options }) {
     if (!losses)

@@ -6,8 +6,10 @@
  *
  * That term gives it interior fixed points, the minimiser of eq. (9) among them: under constant statistics it settles.
  */
+import type { Statistics } from '../statistics/statistics.js';
 import { requirePositiveNumber } from '../validate.js';
 import { boundRule, type WeightRule } from './rule.js';
+import { linearErrors, shrinkNoise } from './significance.js';
 import { bound, exponentiatedStep, type StepOptions, type StepResult, stay, weightsOf } from './simplex.js';
 import {
   type BoundOptions,
@@ -18,16 +20,17 @@ import {
   type StatelessOptions,
 } from './stateless.js';
 
-export const mirrorRule: WeightRule = boundRule('mirror', mirrorStep);
+export const mirrorRule: WeightRule = boundRule('mirror', mirrorStep, { heedsSignificance: true });
 
 interface MirrorStepOptions extends StepOptions, Required<BoundOptions> {
   readonly batchSize: number;
   readonly alpha?: number | undefined;
+  readonly significance?: number;
 }
 
 function mirrorStep(
   logWeights: Float64Array,
-  { normSquared, variance }: RuleStatistics,
+  { normSquared, variance, standardError }: RuleStatistics & Partial<Pick<Statistics, 'standardError'>>,
   options: MirrorStepOptions,
 ): StepResult {
   const { learningRate: eta, smoothness: L, batchSize: b, alpha, beta, gamma } = options;
@@ -48,7 +51,20 @@ function mirrorStep(
     const gain = bound(linear * N) - bound(curvature * Math.exp(x) * Math.max(0, N));
     return bound(bound(gain) - bound(noise * (variance[k] / unit)));
   });
-  return exponentiatedStep(logWeights, exponents, options);
+  const slope = (k: number) =>
+    bound(linear - (normSquared[k] > 0 ? bound(curvature * Math.exp(logWeights[k])) : 0));
+  const { exponents: significant, held } = shrinkNoise(
+    exponents,
+    linearErrors(
+      standardError,
+      logWeights,
+      options.minWeight,
+      (k) => slope(k) / unit,
+      () => noise / unit,
+    ),
+    options.significance ?? 0,
+  );
+  return { ...exponentiatedStep(logWeights, significant, options), held };
 }
 
 export interface MirrorOptions extends StatelessOptions, BoundOptions {

@@ -6,6 +6,7 @@
  * The mixture moves to tasks with large gradients and away from tasks with noisy ones. Under constant
  * statistics its only fixed points are one-hot, which is what `minWeight` and `priorPull` are for.
  */
+import type { Statistics } from '../statistics/statistics.js';
 import { requireNumberIn, requireOneOf } from '../validate.js';
 import {
   decodeLogWeights,
@@ -15,12 +16,14 @@ import {
   stepResult,
   type WeightRule,
 } from './rule.js';
+import { linearErrors, shrinkNoise } from './significance.js';
 import { bound, exponentiatedStep, type StepOptions, type StepResult, stay, weightsOf } from './simplex.js';
 import { checkStateless, type RuleStatistics, type StatelessOptions } from './stateless.js';
 
 export const pikeRule: WeightRule = {
   name: 'pike',
   needs: { variance: true },
+  heedsSignificance: true,
   init: (_tasks, options) => ({ logWeights: encodeLogWeights(initialLogWeights(options)) }),
   update(state, statistics, { options }) {
     const logWeights = decodeLogWeights(state.logWeights, statistics.tasks);
@@ -29,36 +32,51 @@ export const pikeRule: WeightRule = {
   },
 };
 
-type PikeStepOptions = StepOptions & Pick<RuleOptions, 'batchSize' | 'zeta1' | 'zeta2' | 'scale'>;
+type PikeStepOptions = StepOptions &
+  Pick<RuleOptions, 'batchSize' | 'zeta1' | 'zeta2' | 'scale'> &
+  Partial<Pick<RuleOptions, 'significance'>>;
 
 /**
  * PiKE on the losses y_k L_k: their gradients are y_k times as large, so the exponents are
  * y_k²(ζ1 N_k − (ζ2/2b) σ_k²), and the relative scale divides by sum_j y_j² max(N_j, 0).
  *
- * @param statistics of K tasks; a task with NaN in them keeps its weight
+ * @param statistics of K tasks; a task with NaN in them keeps its weight. `significance` needs their standard errors
  * @param lossWeights y_k; NaN for a task that is to keep its weight; all 1 when left out
  */
 export function pikeStep(
   logWeights: Float64Array,
-  { normSquared, variance }: RuleStatistics,
+  { normSquared, variance, standardError }: RuleStatistics & Partial<Pick<Statistics, 'standardError'>>,
   options: PikeStepOptions,
   lossWeights?: ArrayLike<number>,
 ): StepResult {
   const noise = options.zeta2 / (2 * options.batchSize);
+  const y2Of = (k: number) => (lossWeights ? bound(lossWeights[k] * lossWeights[k]) : 1);
   let total = 0;
   const exponents = logWeights.map((_, k) => {
-    const y2 = lossWeights ? bound(lossWeights[k] * lossWeights[k]) : 1;
+    const y2 = y2Of(k);
     if (y2 * normSquared[k] > 0) total += y2 * normSquared[k];
     return bound(y2 * bound(options.zeta1 * normSquared[k])) - bound(y2 * bound(noise * variance[k]));
   });
   // Without any signal the variances alone would drive the weights.
   if (options.scale === 'relative' && !(total > 0)) return stay(logWeights, options.minWeight);
   const divisor = options.scale === 'relative' ? total : 1;
-  return exponentiatedStep(
+  const { exponents: significant, held } = shrinkNoise(
+    exponents,
+    linearErrors(
+      standardError,
+      logWeights,
+      options.minWeight,
+      (k) => y2Of(k) * options.zeta1,
+      (k) => y2Of(k) * noise,
+    ),
+    options.significance ?? 0,
+  );
+  const step = exponentiatedStep(
     logWeights,
-    exponents.map((x) => bound(x / divisor)),
+    significant.map((x) => bound(x / divisor)),
     options,
   );
+  return { ...step, held };
 }
 
 export interface PikeOptions extends StatelessOptions {

@@ -36,6 +36,8 @@ export interface RuleOptions {
   readonly alpha?: number | undefined;
   readonly beta: number;
   readonly gamma: number;
+  /** z: how many standard errors a difference must exceed to move weights, see significance.ts; 0: whatever it is. */
+  readonly significance: number;
   /** For rules that draw random numbers. */
   readonly seed: number;
 }
@@ -66,15 +68,36 @@ export interface RuleResult {
   readonly floored?: readonly number[];
   /** Whether `maxLogStep` shortened the step. */
   readonly limited?: boolean;
+  /** Indices of the tasks that `significance` held back, their differences being noise. */
+  readonly held?: readonly number[] | undefined;
   /** Frobenius norm of what was added to the products G to make them positive semidefinite; 0 when left out. */
   readonly projected?: number;
+}
+
+export interface RuleNeeds {
+  /** false: no gradient has to be measured; an update needs losses alone, if `losses`, or nothing (default true). */
+  readonly gradients?: boolean;
+  readonly losses?: boolean;
+  readonly variance?: boolean;
+  readonly inner?: boolean;
+}
+
+export interface RuleDefaults {
+  readonly updateInterval?: number;
+  readonly minWeight?: number;
+  readonly maxLogStep?: number;
+  readonly priorPull?: number;
 }
 
 /** A rule that turns statistics into weights. Users may write their own and pass it as `rule`. */
 export interface WeightRule {
   readonly name: string;
   /** What must be measured for it. */
-  readonly needs: { readonly losses?: boolean; readonly variance?: boolean; readonly inner?: boolean };
+  readonly needs: RuleNeeds;
+  /** It reads the option `significance`, which is refused otherwise. */
+  readonly heedsSignificance?: boolean;
+  /** Its own defaults for options whose usual ones were found for PiKE. What the user sets comes first. */
+  readonly defaults?: RuleDefaults;
   /** The state before the first update. */
   init(tasks: number, options: RuleOptions): RuleState;
   /**
@@ -112,7 +135,7 @@ export interface BoundStepOptions extends RuleOptions, StepOptions {
 export function boundRule(
   name: string,
   step: (logWeights: Float64Array, statistics: Statistics, options: BoundStepOptions) => StepResult,
-  traits: Partial<Pick<WeightRule, 'needs'>> = {},
+  traits: Partial<Pick<WeightRule, 'needs' | 'heedsSignificance'>> = {},
 ): WeightRule {
   const missing = (option: string, remedy: string) =>
     new PikeError('ERR_INVALID_OPTION', `rule '${name}' needs ${option}; give it to the Mixer${remedy}.`);

@@ -1,5 +1,9 @@
 /** The rules that a Mixer knows by name. */
 import { balancedRule } from './balanced.js';
+import { famoRule } from './baselines/famo.js';
+import { uniformRule } from './baselines/fixed.js';
+import { odmRule } from './baselines/odm.js';
+import { randomRule, roundRobinRule } from './baselines/turns.js';
 import { conceptualRule } from './conceptual.js';
 import { gramianRule } from './gramian.js';
 import { mirrorRule } from './mirror.js';
@@ -11,5 +15,10 @@ export const rules: Readonly<Record<string, WeightRule>> = {
   mirror: mirrorRule,
   conceptual: conceptualRule,
   balanced: balancedRule,
+  uniform: uniformRule,
+  'round-robin': roundRobinRule,
+  random: randomRule,
+  famo: famoRule,
+  odm: odmRule,
   gramian: gramianRule,
 };

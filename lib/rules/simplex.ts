@@ -19,9 +19,11 @@ export function normalize(logWeights: ArrayLike<number>, logMass = 0): Float64Ar
   let max = -Infinity;
   for (let k = 0; k < logWeights.length; k++) max = Math.max(max, logWeights[k]);
   // The maximum goes first: where all are about −1e300, the logarithm of their number would be lost in rounding.
-  const relative = Float64Array.from(logWeights, (x) => x - max);
-  const shift = logMass - logSumExp(relative);
-  return relative.map((x) => x + shift);
+  const result = new Float64Array(logWeights.length);
+  for (let k = 0; k < result.length; k++) result[k] = logWeights[k] - max;
+  const shift = logMass - logSumExp(result);
+  for (let k = 0; k < result.length; k++) result[k] += shift;
+  return result;
 }
 
 /** The smallest convenient x with exp(x) >= weight, so that a floor holds exactly in weights, too. */
@@ -51,8 +53,7 @@ export function projectOntoFloor(
   const raised = new Array<boolean>(K).fill(false);
   for (let count = 0, changed = true; changed; ) {
     changed = false;
-    const free = result.filter((_, k) => !raised[k]);
-    const shift = Math.log(Math.exp(logMass) - count * floor) - logSumExp(free);
+    const shift = Math.log(Math.exp(logMass) - count * floor) - logSumExpOfFree(result, raised);
     for (let k = 0; k < K; k++)
       if (!raised[k] && !(logWeights[k] + shift > logFloor)) {
         raised[k] = changed = true;
@@ -63,6 +64,16 @@ export function projectOntoFloor(
     if (count === K) return { logWeights: result.fill(logFloor), floored: indices(raised) };
   }
   return { logWeights: result, floored: indices(raised) };
+}
+
+/** `logSumExp` of those that are not raised. */
+function logSumExpOfFree(x: Float64Array, raised: readonly boolean[]): number {
+  let max = -Infinity;
+  for (let k = 0; k < x.length; k++) if (!raised[k]) max = Math.max(max, x[k]);
+  if (max === -Infinity) return -Infinity;
+  let sum = 0;
+  for (let k = 0; k < x.length; k++) if (!raised[k]) sum += Math.exp(x[k] - max);
+  return max + Math.log(sum);
 }
 
 /** What every multiplicative rule does after it has its exponents. */
@@ -83,6 +94,8 @@ export interface StepResult {
   readonly floored: number[];
   /** Whether `maxLogStep` shortened the step. */
   readonly limited: boolean;
+  /** Tasks whose exponent was held at the mean, being within noise of it; see significance.ts. */
+  readonly held?: readonly number[] | undefined;
   /** Frobenius norm of what was added to G to make it positive semidefinite; of rules that read G. */
   readonly projected?: number;
 }
@@ -112,17 +125,18 @@ export function exponentiatedStep(
     active.map((k) => options.logPrior[k]),
     options.priorPull,
   );
-  const stepBy = (t: number) =>
-    projectOntoFloor(
-      normalize(
-        start.map((x, k) => x + t * direction[k]),
-        logMass,
-      ),
-      minWeight,
-      logMass,
-    ).logWeights;
-  const largestMove = (step: Float64Array) =>
-    step.reduce((largest, x, k) => (x === start[k] ? largest : Math.max(largest, Math.abs(x - start[k]))), 0);
+  // Taken many times where a step is too long: plain loops, not a function for every element.
+  const stepBy = (t: number) => {
+    const moved = new Float64Array(start.length);
+    for (let k = 0; k < moved.length; k++) moved[k] = start[k] + t * direction[k];
+    return projectOntoFloor(normalize(moved, logMass), minWeight, logMass).logWeights;
+  };
+  const largestMove = (step: Float64Array) => {
+    let largest = 0;
+    for (let k = 0; k < step.length; k++)
+      if (step[k] !== start[k]) largest = Math.max(largest, Math.abs(step[k] - start[k]));
+    return largest;
+  };
 
   let step = stepBy(1);
   const atOne = largestMove(step);

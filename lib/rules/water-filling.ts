@@ -21,15 +21,26 @@ export function minimizeSeparable(
   // As μ rises, weight k stays at its upper bound until `leavesHigh`, falls, and stays at its lower one from `hitsLow`.
   const leavesHigh = tasks.map((k) => -lambda[k] - kappa[k] * high[k]);
   const hitsLow = tasks.map((k) => -lambda[k] - kappa[k] * low[k]);
-  const weightsAt = (mu: number) =>
-    Float64Array.from(tasks, (k) => {
-      if (mu >= hitsLow[k]) return low[k];
-      return mu <= leavesHigh[k] ? high[k] : clip(low[k] + (hitsLow[k] - mu) / kappa[k], low[k], high[k]);
-    });
+  const weightsAt = (mu: number) => {
+    const weights = new Float64Array(tasks.length);
+    for (let k = 0; k < weights.length; k++) {
+      if (mu >= hitsLow[k]) weights[k] = low[k];
+      else if (mu <= leavesHigh[k]) weights[k] = high[k];
+      else weights[k] = clip(low[k] + (hitsLow[k] - mu) / kappa[k], low[k], high[k]);
+    }
+    return weights;
+  };
 
+  // The first breakpoint at which the sum is no more than it may be, by bisection: no weight rises with μ, not even by
+  // rounding, and so neither does their sum.
   const breakpoints = Float64Array.from(new Set([...leavesHigh, ...hitsLow])).sort();
-  const first = breakpoints.findIndex((mu) => sum(weightsAt(mu)) <= mass);
-  const here = breakpoints[first < 0 ? breakpoints.length - 1 : first];
+  let first = 0;
+  for (let last = breakpoints.length - 1; first < last; ) {
+    const middle = (first + last) >> 1;
+    if (sum(weightsAt(breakpoints[middle])) <= mass) last = middle;
+    else first = middle + 1;
+  }
+  const here = breakpoints[first];
   const weights = weightsAt(here);
   // Without curvature, or with less than rounding lets one see, a weight jumps, and may be anything at that μ.
   const jumping = tasks.filter((k) => leavesHigh[k] === here && hitsLow[k] === here);

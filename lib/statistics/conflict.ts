@@ -13,7 +13,7 @@ export interface Conflict {
   readonly conflict: number;
   /** Smallest c̄ >= 0 with G_jk <= c̄ √(N_j N_k) for all j ≠ k, clamped to at most 1. */
   readonly alignment: number;
-  /** min_k (1 + c(2 − K − 1/w_k)). */
+  /** min_k (1 + c(2 − K − 1/w_k)); −Infinity where c > 0 and a weight is 0. */
   readonly beta: number;
   /** 1 + c̄(K − 1). */
   readonly gamma: number;
@@ -49,7 +49,8 @@ export function conflict(statistics: Statistics, options: { weights: ArrayLike<n
       }
       const cos = product / (Math.sqrt(N[j]) * Math.sqrt(N[k]));
       cosine[j * K + k] = cosine[k * K + j] = cos;
-      c = Math.max(c, -product / (N[j] + N[k]));
+      // Halves: the sum of two of the largest numbers is none.
+      c = Math.max(c, -(product / 2) / (N[j] / 2 + N[k] / 2));
       alignment = Math.max(alignment, cos);
     }
   }

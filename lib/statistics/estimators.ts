@@ -51,11 +51,16 @@ export function estimate(moments: Moments, rowSamples?: readonly (readonly numbe
 
 /**
  * Jackknife standard errors of N and σ² from two scalars per row, d_i = ‖g_i − ḡ‖² and a_i = ⟨g_i − ḡ, ḡ⟩ (derived).
- * Leaving row i out of m rows of s samples each moves the mean by −(g_i − ḡ)/(m − 1), hence
+ * Leaving row i out moves the mean by −(s_i/(n − s_i))(g_i − ḡ), hence, with S = sum_i s_i d_i,
  *
- *     ‖ḡ₍ᵢ₎‖² = ‖ḡ‖² − 2 a_i/(m − 1) + d_i/(m − 1)²,   σ²₍ᵢ₎ = s (sum_j d_j − d_i m/(m − 1)) / (m − 2)
+ *     ‖ḡ₍ᵢ₎‖² = ‖ḡ‖² − 2 a_i s_i/(n − s_i) + d_i (s_i/(n − s_i))²,   σ²₍ᵢ₎ = (S − s_i d_i n/(n − s_i)) / (m − 2),
+ *     N₍ᵢ₎ = ‖ḡ₍ᵢ₎‖² − σ²₍ᵢ₎/(n − s_i)
  *
- * exactly. NaN where m < 3 or s differs within a task; null where the row scalars are not known (streaming).
+ * exactly. Every row tells as much of σ² as any other, so that is the plain jackknife, var = (m − 1)/m · sum_i (x₍ᵢ₎ − x̄)²;
+ * of N a row tells in proportion to its samples, so that is the one for parts of unequal size (`unequalJackknife`).
+ *
+ * Simulated: on average 0.9 to 2.2 times the true deviation at m = 3 to 8; the most where all is noise, the least where
+ * N is far above its noise and m is 3. NaN where m < 3; null where the row scalars are not known (streaming).
  */
 function jackknife(
   moments: Moments,
@@ -68,28 +73,50 @@ function jackknife(
   const variance = new Float64Array(tasks).fill(Number.NaN);
   for (let k = 0, first = 0; k < tasks; first += microBatches[k++]) {
     const m = microBatches[k];
-    const s = rowSamples[k][0];
-    if (m < 3 || rowSamples[k].some((other) => other !== s)) continue;
-    let total = 0;
-    for (let i = 0; i < m; i++) total += rowDeviation[first + i];
-    const norms: number[] = [];
-    const variances: number[] = [];
-    for (let i = 0; i < m; i++) {
-      const d = rowDeviation[first + i];
-      const without = meanNormSquared[k] - (2 * rowAlignment[first + i]) / (m - 1) + d / (m - 1) ** 2;
-      const sigma2 = (s * (total - (d * m) / (m - 1))) / (m - 2);
-      variances.push(sigma2);
-      norms.push(without - sigma2 / (s * (m - 1)));
-    }
-    normSquared[k] = jackknifeError(norms);
-    variance[k] = jackknifeError(variances);
+    if (m < 3) continue;
+    const sizes = rowSamples[k];
+    const n = sizes.reduce((sum, s) => sum + s, 0);
+    const total = sizes.reduce((sum, s, i) => sum + s * rowDeviation[first + i], 0);
+    const variances = sizes.map((s, i) => (total - s * rowDeviation[first + i] * (n / (n - s))) / (m - 2));
+    const norms = sizes.map((s, i) => {
+      const share = s / (n - s);
+      const mean =
+        meanNormSquared[k] - 2 * share * rowAlignment[first + i] + share * share * rowDeviation[first + i];
+      return mean - variances[i] / (n - s);
+    });
+    const whole = meanNormSquared[k] - total / (m - 1) / n;
+    const errorOfNorm = unequalJackknife(
+      whole,
+      norms,
+      sizes.map((s) => s / n),
+    );
+    const errorOfVariance = plainJackknife(variances);
+    if (!Number.isFinite(errorOfNorm) || !Number.isFinite(errorOfVariance)) continue;
+    normSquared[k] = errorOfNorm;
+    variance[k] = errorOfVariance;
   }
   return { normSquared, variance };
 }
 
-/** sqrt((m − 1)/m · sum (x_i − x̄)²). */
-function jackknifeError(leaveOneOut: readonly number[]): number {
-  const m = leaveOneOut.length;
-  const mean = leaveOneOut.reduce((sum, x) => sum + x, 0) / m;
-  return Math.sqrt(((m - 1) / m) * leaveOneOut.reduce((sum, x) => sum + (x - mean) ** 2, 0));
+/** sqrt((m − 1)/m · sum (x₍ᵢ₎ − x̄)²). */
+function plainJackknife(leftOut: readonly number[]): number {
+  const m = leftOut.length;
+  const mean = leftOut.reduce((sum, x) => sum + x / m, 0);
+  return Math.sqrt(((m - 1) / m) * leftOut.reduce((sum, x) => sum + (x - mean) ** 2, 0));
+}
+
+/**
+ * The delete-m_j jackknife of Busing, Meijer and van der Leeden, Statistics and Computing 9 (1999), which is the plain
+ * one for equal shares. With h_i = 1/share_i and pseudo-values x̃_i = h_i x − (h_i − 1) x₍ᵢ₎,
+ * var = (1/m) sum_i (x̃_i − x_J)²/(h_i − 1),  x_J = m x − sum_i (1 − share_i) x₍ᵢ₎.
+ */
+function unequalJackknife(whole: number, leftOut: readonly number[], shares: readonly number[]): number {
+  // Around the estimate itself: x̃_i − x_J does not change with a constant added to all.
+  const away = leftOut.map((x) => x - whole);
+  const centre = -away.reduce((sum, x, i) => sum + (1 - shares[i]) * x, 0);
+  const sum = away.reduce((total, x, i) => {
+    const h = 1 / shares[i];
+    return total + (-(h - 1) * x - centre) ** 2 / (h - 1);
+  }, 0);
+  return Math.sqrt(sum / leftOut.length);
 }

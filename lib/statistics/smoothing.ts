@@ -7,7 +7,8 @@
  * with ω = n²(1 − 1/m) for N, m − 1 for σ², n_j n_k for G_jk. ω = 1 would be Adam's bias-corrected average.
  * A miss has ω = 0: num and den decay and the last estimate stays, also when den underflows or β = 0.
  */
-import type { Statistics } from './statistics.js';
+import { type AverageError, advanceError, emptyAverageError, errorsOf } from './smoothed-errors.js';
+import type { StandardErrors, Statistics } from './statistics.js';
 
 /** Averages of a list of numbers, as plain JSON. `known[i]` is false while entry i never had an estimate. */
 export interface Average {
@@ -22,6 +23,7 @@ export interface SmoothingState {
   normSquared: Average;
   variance: Average;
   inner: Average;
+  errors: { normSquared: AverageError; variance: AverageError };
 }
 
 export function emptyAverage(length: number): Average {
@@ -39,6 +41,7 @@ export function initSmoothing(tasks: number, inner: boolean): SmoothingState {
     normSquared: emptyAverage(tasks),
     variance: emptyAverage(tasks),
     inner: emptyAverage(inner ? (tasks * (tasks - 1)) / 2 : 0),
+    errors: { normSquared: emptyAverageError(tasks), variance: emptyAverageError(tasks) },
   };
 }
 
@@ -55,7 +58,12 @@ export function advance(
   values: ArrayLike<number>,
   precisions: ArrayLike<number>,
 ): Average {
-  const next = structuredClone(average);
+  const next: Average = {
+    numerator: average.numerator.slice(),
+    denominator: average.denominator.slice(),
+    estimate: average.estimate.slice(),
+    known: average.known.slice(),
+  };
   for (let i = 0; i < values.length; i++) {
     // What would overflow is no measurement either: Infinity would stay in the average for good.
     const missed = !Number.isFinite(values[i] * precisions[i]) || !(precisions[i] > 0);
@@ -69,9 +77,18 @@ export function advance(
   return next;
 }
 
-/** Takes one measurement into the averages. `state` itself is left as it is. */
-export function smooth(state: SmoothingState, beta: number, raw: Statistics): SmoothingState {
-  const { tasks, microBatches: m, samples: n, inner } = raw;
+/**
+ * Takes one measurement into the averages. `state` itself is left as it is.
+ *
+ * @param solved the averages of N and σ² after the same measurement, where a backend has formed them
+ */
+export function smooth(
+  state: SmoothingState,
+  beta: number,
+  raw: Statistics,
+  solved?: Pick<SmoothingState, 'normSquared' | 'variance'>,
+): SmoothingState {
+  const { tasks, microBatches: m, samples: n, inner, standardError } = raw;
   const pairs: number[] = [];
   const pairPrecisions: number[] = [];
   if (state.inner.estimate.length > 0)
@@ -80,20 +97,19 @@ export function smooth(state: SmoothingState, beta: number, raw: Statistics): Sm
         pairs.push(inner ? inner[j * tasks + k] : Number.NaN);
         pairPrecisions.push(n[j] * n[k]);
       }
+  const precisions = {
+    normSquared: n.map((samples, k) => samples * samples * (1 - 1 / m[k])),
+    variance: Float64Array.from(m, (count) => count - 1),
+  };
+  const average = (of: 'normSquared' | 'variance') =>
+    solved ? solved[of] : advance(state[of], beta, raw[of], precisions[of]);
+  const next = { normSquared: average('normSquared'), variance: average('variance') };
+  const error = (of: 'normSquared' | 'variance') =>
+    advanceError(state.errors[of], next[of], beta, raw[of], precisions[of], standardError?.[of] ?? null);
   return {
-    normSquared: advance(
-      state.normSquared,
-      beta,
-      raw.normSquared,
-      n.map((samples, k) => samples * samples * (1 - 1 / m[k])),
-    ),
-    variance: advance(
-      state.variance,
-      beta,
-      raw.variance,
-      Array.from(m, (count) => count - 1),
-    ),
+    ...next,
     inner: advance(state.inner, beta, pairs, pairPrecisions),
+    errors: { normSquared: error('normSquared'), variance: error('variance') },
   };
 }
 
@@ -134,9 +150,15 @@ export function smoothedStatistics(
     normSquared,
     variance: estimates(state.variance),
     inner,
-    standardError: null,
+    standardError: standardErrors(state.errors),
   };
   return { statistics, clipped };
+}
+
+function standardErrors(errors: SmoothingState['errors']): StandardErrors | null {
+  const normSquared = errorsOf(errors.normSquared);
+  const variance = errorsOf(errors.variance);
+  return normSquared && variance && { normSquared, variance };
 }
 
 function estimates(average: Average): Float64Array {

@@ -39,6 +39,18 @@ export interface Statistics {
   readonly variance: Float64Array;
   /** G_jk: inner products of the expected gradients, K×K row-major, `normSquared` on the diagonal; null when not measured. */
   readonly inner: Float64Array | null;
-  /** Jackknife standard errors of N_k and σ_k², length K each; null when not asked for or not known. */
-  readonly standardError: { readonly normSquared: Float64Array; readonly variance: Float64Array } | null;
+  /** Standard errors of N_k and σ_k²; null when not asked for or not known (the streaming form). */
+  readonly standardError: StandardErrors | null;
+}
+
+/**
+ * Standard errors, in the units of what they belong to. Of one measurement by the jackknife (derived), conservative where
+ * noise dominates; NaN for a task with fewer than three micro-batches, or where the estimate itself is NaN. Of averages
+ * over updates see smoothing.ts.
+ */
+export interface StandardErrors {
+  /** Of N_k, length K. */
+  readonly normSquared: Float64Array;
+  /** Of σ_k², length K. */
+  readonly variance: Float64Array;
 }

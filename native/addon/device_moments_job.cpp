@@ -20,12 +20,13 @@ class DeviceMomentsJob final : public PromiseJob {
  public:
   DeviceMomentsJob(Napi::Env env, std::shared_ptr<Cancellation> cancellation,
                    std::shared_ptr<EngineSlot> engine, MomentsInput input, DeviceRows rows,
-                   std::optional<cuda::WeightUpdate> update)
+                   std::optional<cuda::WeightUpdate> update, bool keeps_row_scalars)
       : PromiseJob(env, std::move(cancellation)),
         engine_(std::move(engine)),
         input_(std::move(input)),
         rows_(std::move(rows)),
-        update_(std::move(update)) {}
+        update_(std::move(update)),
+        keeps_row_scalars_(keeps_row_scalars) {}
 
   Inputs* host() { return rows_.host(); }
 
@@ -38,7 +39,7 @@ class DeviceMomentsJob final : public PromiseJob {
   void ReleaseInputs() noexcept override { rows_.ReleaseCopies(); }
   Napi::Value Result(Napi::Env env) override {
     Napi::Object object = Napi::Object::New(env);
-    if (!input_.row_scalars) {
+    if (!keeps_row_scalars_) {
       result_.moments.row_deviation.reset();
       result_.moments.row_alignment.reset();
     }
@@ -53,6 +54,7 @@ class DeviceMomentsJob final : public PromiseJob {
   MomentsInput input_;
   DeviceRows rows_;  // holds the owners until this job is deleted, after its end on the device
   std::optional<cuda::WeightUpdate> update_;
+  bool keeps_row_scalars_;  // a launch forms them in any case
   cuda::DeviceResult result_;
 };
 
@@ -88,9 +90,11 @@ Napi::Value SubmitDeviceMoments(const Napi::CallbackInfo& info) {
     input.rows = std::move(rows.rows);
     input.preconditioner = std::move(rows.preconditioner);
 
+    const bool keeps_row_scalars = input.row_scalars || object.Get("rowScalarsIfThere").ToBoolean();
     DeviceExecutor& device = environment.devices.Of(object.Get("device").ToNumber().Int32Value());
     auto job = std::make_unique<DeviceMomentsJob>(env, CancellationObject::Of(info[1]), device.engine,
-                                                  std::move(input), std::move(rows), std::move(update));
+                                                  std::move(input), std::move(rows), std::move(update),
+                                                  keeps_row_scalars);
     Stages* const host = job->host() ? &job->host()->copy : nullptr;
     return StagedCall::Submit(env, device.executor, std::move(job), host, info[2]);
   });

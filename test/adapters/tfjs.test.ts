@@ -187,6 +187,69 @@ describe('createTrainer', () => {
   });
 });
 
+describe('metric', () => {
+  it("'plain' measures gradients as they are under Adam too, from the first step on", async () => {
+    const mixer = mixerOf({ updateInterval: 1 });
+    const { variables, loss } = linearModel();
+    const optimizer = tf.train.adam(0.01);
+    const options = { draw: regression(mixer), loss, variables, optimizer, metric: 'plain' as const };
+    const observe = vi.spyOn(mixer, 'observe');
+    const train = createTrainer(tf, mixer, options);
+    for (let step = 0; step < 12; step++) expect((await train()).report).not.toBeNull();
+    expect(await createProbe(tf, mixer, options)()).not.toBeNull();
+    expect(observe).toHaveBeenCalledTimes(13 * 6);
+    for (const [, , given] of observe.mock.calls) expect(given.preconditioner).toBeUndefined();
+  });
+
+  it('changes what is measured by D: the statistics are those of the gradients times √D', async () => {
+    const { variables, loss } = linearModel();
+    const warm = mixerOf();
+    const optimizer = tf.train.adam(0.05);
+    const train = createTrainer(tf, warm, {
+      draw: regression(warm),
+      loss,
+      variables,
+      optimizer,
+      measure: false,
+    });
+    for (let step = 0; step < 10; step++) await train();
+    const metric = (await adamPreconditioner(optimizer, variables))!.flatMap((part) => Array.from(part));
+
+    const mixer = mixerOf();
+    const observe = vi.spyOn(mixer, 'observe');
+    const report = await createProbe(tf, mixer, { draw: regression(mixer, 9), loss, variables, optimizer })();
+    const rows: number[][][] = tasks.map(() => []);
+    for (const [task, gradient] of observe.mock.calls) {
+      const flat = (gradient as Float32Array[]).flatMap((part) => Array.from(part));
+      rows[tasks.indexOf(task)].push(flat.map((g, i) => Math.sqrt(metric[i]) * g));
+    }
+    for (const k of tasks.keys()) {
+      const m = rows[k].length;
+      const mean = rows[k][0].map((_, i) => rows[k].reduce((sum, row) => sum + row[i] / m, 0));
+      const square = (x: number[]) => x.reduce((sum, v) => sum + v * v, 0);
+      const away = rows[k].reduce((sum, row) => sum + square(row.map((v, i) => v - mean[i])), 0);
+      const variance = (mixer.microBatchSize * away) / (m - 1);
+      const norm = square(mean) - variance / (m * mixer.microBatchSize);
+      expect(report!.statistics.variance[k] / variance).toBeCloseTo(1, 5);
+      expect(Math.abs(report!.statistics.normSquared[k] - norm)).toBeLessThan(1e-5 * square(mean));
+    }
+  });
+
+  it('must be one that there is', async () => {
+    const mixer = mixerOf();
+    const { variables, loss } = linearModel();
+    const options = {
+      draw: regression(mixer),
+      loss,
+      variables,
+      optimizer: tf.train.sgd(1),
+      metric: 'adam' as never,
+    };
+    await expectError('ERR_INVALID_OPTION', /metric must be one of/, () => createTrainer(tf, mixer, options));
+    await expectError('ERR_INVALID_OPTION', /metric must be one of/, () => createProbe(tf, mixer, options));
+  });
+});
+
 describe('adamPreconditioner', () => {
   it('is 1/(√v̂ + ε) of the second moments, against a hand-run Adam', async () => {
     const variable = tf.variable(tf.tensor1d([0, 0, 0]));
@@ -213,6 +276,93 @@ describe('adamPreconditioner', () => {
 
   it('is nothing for other optimisers', async () => {
     expect(await adamPreconditioner(tf.train.sgd(0.1), [])).toBeNull();
+  });
+});
+
+describe('a rule that needs no gradients', () => {
+  const variableGrads = vi.fn(tf.variableGrads);
+  const watchedTf: typeof tf = { ...tf, variableGrads };
+
+  it('is trained with its losses, one pass per task when due, and Adam need not be warm', async () => {
+    const { variables, loss } = linearModel();
+    const mixer = mixerOf({ rule: 'odm' });
+    const optimizer = tf.train.adam(0.01);
+    const seen: number[][] = [];
+    const watched = (batch: LabeledBatch) => {
+      const value = loss(batch);
+      seen.push([batch.xs.shape[0], value.dataSync()[0]]);
+      return value;
+    };
+    const train = createTrainer(tf, mixer, { draw: regression(mixer), loss: watched, variables, optimizer });
+    const { counts, loss: mean, report } = await train();
+    expect(seen.map(([n]) => n)).toEqual(Array.from(counts));
+    expect(Array.from(report!.losses!)).toEqual(seen.map(([, value]) => value));
+    expect(mean).toBeCloseTo((6 * seen[0][1] + 6 * seen[1][1]) / 12, 5);
+    expect(report!.statistics.microBatches).toEqual(Int32Array.of(0, 0));
+    expect(mixer.weights[1]).toBeGreaterThan(mixer.weights[0]);
+    const tensors = tf.memory().numTensors;
+    for (let i = 0; i < 7; i++) await train();
+    expect(tf.memory().numTensors).toBe(tensors);
+    // Steps 2 and 3 in one pass, the fourth by task again.
+    expect(seen.slice(2, 4).map(([n]) => n)).toEqual([12, 12]);
+    expect(seen.slice(4, 6).map(([n]) => n)).not.toContain(12);
+  });
+
+  it('takes plain steps where it needs nothing at all', async () => {
+    const { variables, loss } = linearModel();
+    const mixer = mixerOf({ rule: 'round-robin', updateInterval: 1 });
+    const optimizer = tf.train.sgd(0.01);
+    const train = createTrainer(watchedTf, mixer, { draw: regression(mixer), loss, variables, optimizer });
+    const counts: number[][] = [];
+    for (let i = 0; i < 3; i++) counts.push(Array.from((await train()).counts));
+    expect(counts).toEqual([
+      [12, 0],
+      [0, 12],
+      [12, 0],
+    ]);
+    // By `minimize`, not task by task.
+    expect(variableGrads).not.toHaveBeenCalled();
+    await createTrainer(watchedTf, mixerOf(), { draw: regression(mixer), loss, variables, optimizer })();
+    expect(variableGrads).toHaveBeenCalledTimes(6);
+    variableGrads.mockClear();
+  });
+
+  it('weights losses while it leaves samples alone', async () => {
+    const { variables, loss } = linearModel();
+    const mixer = mixerOf({ rule: 'famo', updateInterval: 1 });
+    const optimizer = tf.train.sgd(0.01);
+    const train = createTrainer(tf, mixer, { draw: regression(mixer), loss, variables, optimizer });
+    for (let i = 0; i < 10; i++) expect(Array.from((await train()).counts)).toEqual([6, 6]);
+    // The loss of "near" is the smaller one by far, so its logarithm's gradient is the larger.
+    expect(mixer.lossWeights[0]).toBeGreaterThan(1.5);
+    expect(mixer.lossWeights[0] + mixer.lossWeights[1]).toBeCloseTo(2, 12);
+  });
+
+  it('is probed for losses alone, or not at all', async () => {
+    const { variables, loss } = linearModel();
+    const mixer = mixerOf({ rule: 'odm' });
+    const drawn: number[][] = [];
+    const draw = regression(mixer);
+    const watched = (counts: Int32Array) => {
+      drawn.push(Array.from(counts));
+      return draw(counts);
+    };
+    const before = tf.memory().numTensors;
+    const seen: number[] = [];
+    const watchedLoss = (batch: LabeledBatch) => {
+      const value = loss(batch);
+      seen.push(value.dataSync()[0]);
+      return value;
+    };
+    const report = await createProbe(watchedTf, mixer, { draw: watched, loss: watchedLoss, variables })();
+    const means = [0, 3].map((first) => (seen[first] + seen[first + 1] + seen[first + 2]) / 3);
+    expect(largestDifference(report!.losses!, means)).toBeLessThan(1e-12);
+    expect(drawn).toEqual([...new Array(3).fill([2, 0]), ...new Array(3).fill([0, 2])]);
+    expect(tf.memory().numTensors).toBe(before);
+    const idle = mixerOf({ rule: 'uniform' });
+    await createProbe(watchedTf, idle, { draw: watched, loss, variables })();
+    expect(drawn.length).toBe(6);
+    expect(variableGrads).not.toHaveBeenCalled();
   });
 });
 

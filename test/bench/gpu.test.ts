@@ -52,8 +52,8 @@ describe('the command', () => {
   });
 
   it.each([
-    ['no bench', [], /expected one of gpu, cpu first/],
-    ['a bench that there is not', ['tpu'], /expected one of gpu, cpu first, but got 'tpu'/],
+    ['no bench', [], /expected one of gpu, cpu, rules first/],
+    ['a bench that there is not', ['tpu'], /expected one of gpu, cpu, rules first, but got 'tpu'/],
     ['a size that there is not', ['gpu', '--size', 'huge'], /--size must be one of full, quick, tiny/],
     ['a part that there is not', ['gpu', '--part', 'x'], /--part must be one of environment, parity/],
     ['a flag that there is not', ['gpu', '--fast'], /--fast.*--help/],

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ruleNames } from '../../examples/mixed-text/rule.js';
+import { rules } from '../../lib/index.js';
 
 const program = resolve(fileURLToPath(new URL('../../dist-examples/mixed-text/main.js', import.meta.url)));
 let folder: string;
@@ -90,6 +92,48 @@ describe('npm run demo', () => {
     expect(first('pike')).toBe(first('uniform'));
   });
 
+  const texts = ['--task', 'a=A.txt', '--task', 'b=B'];
+
+  it.each(ruleNames.filter((name) => name !== 'pike'))('takes --rule %s', (rule) => {
+    const { status, stdout, stderr } = demo(
+      '--rule',
+      rule,
+      '--steps',
+      '24',
+      '--log',
+      `${rule}.jsonl`,
+      ...texts,
+    );
+    expect([status, stderr.includes('Error')]).toEqual([0, false]);
+    if (rule === 'uniform') return;
+    expect(stdout).toMatch(new RegExp(`${rule} (ended|did not beat)`));
+    const lines = readFileSync(join(folder, `${rule}.jsonl`), 'utf8')
+      .trimEnd()
+      .split('\n');
+    const own = lines.map((line) => JSON.parse(line)).filter(({ run }) => run === `${rule}, seed 1`);
+    expect(own[0].options.rule).toBe(rule);
+    const updates = own.filter(({ event }) => event === 'update');
+    // Adam's metric is known after ten steps; who needs none is updated from the beginning, or before every batch.
+    const perBatch = rule === 'round-robin' || rule === 'random';
+    expect(updates.length).toBe(
+      perBatch ? 24 : rules[rule]?.needs.gradients === undefined && rules[rule] ? 2 : 3,
+    );
+    const [{ weights, lossWeights }] = updates.slice(-1);
+    expect(weights.a + weights.b).toBeCloseTo(1, 12);
+    expect(Number.isFinite(lossWeights.a + lossWeights.b)).toBe(true);
+  });
+
+  it('runs balanced for every τ, and says how the spread of losses closes', () => {
+    const { status, stdout } = demo('--rule', 'balanced', '--tau', '1,3', '--steps', '24', ...texts);
+    expect(status).toBe(0);
+    for (const tau of [1, 3])
+      expect(stdout).toMatch(
+        new RegExp(
+          `balanced τ=${tau}: highest − lowest task loss \\d\\.\\d{3} at first, \\d\\.\\d{3} at most, \\d\\.\\d{3} in the end`,
+        ),
+      );
+  });
+
   it('averages over seeds', () => {
     const { status, stdout } = demo('--steps', '12', '--seeds', '2', '--task', 'a=A.txt', '--task', 'b=B');
     expect(status).toBe(0);
@@ -135,6 +179,9 @@ describe('npm run demo', () => {
       '--seed',
       '--seeds',
       '--rule',
+      '--tau',
+      '--temperature',
+      '--smoothness',
       '--backend',
       '--log',
       '--task',

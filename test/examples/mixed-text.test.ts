@@ -148,7 +148,7 @@ describe("the user's own text", () => {
 });
 
 describe('arguments', () => {
-  const known = { rules: ['pike', 'mirror'], backends: ['auto', 'reference'] };
+  const known = { rules: ['pike', 'mirror', 'balanced', 'temperature'], backends: ['auto', 'reference'] };
   const parse = (line: string) => parseArguments(line.split(' ').filter(Boolean), known);
 
   it('have defaults', () => {
@@ -156,13 +156,16 @@ describe('arguments', () => {
       help: false,
       steps: 1000,
       seeds: [1],
-      rule: 'pike',
+      rules: [{ name: 'pike', tau: 1, temperature: 5, smoothness: null }],
       backend: 'auto',
       log: null,
       mixture: 'default',
       tasks: [],
     });
     expect(parse('--seed 5 --seeds 3').seeds).toEqual([5, 6, 7]);
+    expect(parse('--rule balanced --tau 1,3,5,3').rules.map(({ tau }) => tau)).toEqual([1, 3, 5]);
+    expect(parse('--rule temperature --temperature 2.5').rules[0]).toMatchObject({ temperature: 2.5 });
+    expect(parse('--rule mirror --smoothness 40').rules[0]).toMatchObject({ smoothness: 40 });
     expect(parse('--task a=x=y --task b=z').tasks).toEqual([
       { name: 'a', path: 'x=y' },
       { name: 'b', path: 'z' },
@@ -174,7 +177,13 @@ describe('arguments', () => {
     ['--steps 1.5', '--steps must be a whole number'],
     ['--seed -1', '--seed'],
     ['--seeds x', '--seeds must be a whole number'],
-    ['--rule nonsense', "--rule must be one of pike, mirror, but is 'nonsense'"],
+    ['--rule nonsense', "--rule must be one of pike, mirror, balanced, temperature, but is 'nonsense'"],
+    ['--tau 3', "--tau is for --rule balanced, but the rule is 'pike'"],
+    ['--rule balanced --tau 1,,3', '--tau must be a number above 0'],
+    ['--rule balanced --tau 0', '--tau must be a number above 0'],
+    ['--rule temperature --temperature x', '--temperature must be a number above 0'],
+    ['--rule balanced --temperature 3', '--temperature is for --rule temperature'],
+    ['--smoothness 3', '--smoothness is for --rule mirror or conceptual or gramian'],
     ['--backend tpu', '--backend must be one of auto, reference'],
     ['--mixture soup', '--mixture must be one of default, languages'],
     ['--task a=x', 'two tasks or more'],
@@ -211,6 +220,20 @@ describe('results', () => {
   it('have a standard error from two seeds on', () => {
     expect(standardError([1])).toBeNull();
     expect(standardError([1, 3])).toBeCloseTo(1, 12);
+  });
+
+  it('tell how far apart the tasks’ losses lay, for balanced in words', () => {
+    const spread = (mixing: string, spreads: number[]): RunResult => ({
+      ...run(mixing, 1, [3, 3, 3]),
+      evaluations: spreads.map((by, i) => ({ samples: 100 * i, losses: [3 - by, 3] })),
+    });
+    const runs = [spread('uniform', [0.5, 2, 1.5]), spread('balanced τ=3', [0.5, 1.75, 0.75])];
+    const text = formatResults(runs, ['a', 'b']);
+    expect(text).toMatch(/│ highest − lowest +│ 1\.500 +│ 0\.750 +│/);
+    expect(text).toMatch(/│ at first, at most +│ 0\.500, 2\.000 +│ 0\.500, 1\.750 +│/);
+    expect(text).toContain(
+      'balanced τ=3: highest − lowest task loss 0.500 at first, 1.750 at most, 0.750 in the end (uniform: 1.500).',
+    );
   });
 
   it('say what happened, also when mixing did not help', () => {

@@ -78,6 +78,55 @@ describe('one launch', () => {
   });
 });
 
+describe('standard errors', () => {
+  /** Tasks of three micro-batches of four elements. */
+  const rowsOf = (tasks: number) =>
+    Array.from({ length: tasks }, (_, k) => [row(k, 3, 1, 0), row(k + 1, 5, 0, 1), row(k, 4, 2, 2)]);
+  const sizes = (tasks: number) => Array.from({ length: tasks }, () => [1, 1, 1]);
+  const names = (tasks: number) => Array.from({ length: tasks }, (_, k) => `task${k}`);
+  const put = (rows: Float32Array[][]) => rows.map((task) => task.map((gradient) => gpus.put(gradient)));
+
+  it('come out of the launch that solves, as the reference has them', async () => {
+    for (const inner of [false, true]) {
+      const options = { tasks: names(3), batchSize: 9, inner };
+      const device = new Mixer(options);
+      const reference = new Mixer({ ...options, backend: 'reference' });
+      const launches = vi.spyOn(loadAddon().addon!, 'deviceMoments');
+      for (let update = 0; update < 2; update++) {
+        const actual = await device.measure(put(rowsOf(3)), { samples: sizes(3) });
+        const expected = await reference.measure(rowsOf(3), { samples: sizes(3) });
+        for (const of of ['statistics', 'smoothed'] as const)
+          for (const kind of ['normSquared', 'variance'] as const) {
+            const [own, wanted] = [actual, expected].map((report) => report[of].standardError![kind]);
+            expect(wanted[0]).toBeGreaterThan(0.1);
+            own.forEach((x, k) => {
+              expect(x).toBeCloseTo(wanted[k], 5);
+            });
+          }
+        expect(actual.heterogeneity).toBeCloseTo(expected.heterogeneity!, 5);
+      }
+      expect(launches.mock.calls.every(([request]) => request.update !== null)).toBe(true);
+      launches.mockRestore();
+    }
+  });
+
+  it('are not known of more rows than one launch takes', async () => {
+    const mixer = new Mixer({ tasks: names(43), batchSize: 43, inner: true });
+    const report = await mixer.measure(put(rowsOf(43)), { samples: sizes(43) });
+    expect([report.missed, report.statistics.standardError, report.heterogeneity]).toEqual([[], null, null]);
+    mixer.dispose();
+  });
+
+  it('are heeded on the host: with significance the launch only measures', async () => {
+    const launches = vi.spyOn(loadAddon().addon!, 'deviceMoments');
+    const options = { tasks: names(3), batchSize: 9, significance: 50, priorPull: 0 };
+    const report = await new Mixer(options).measure(put(rowsOf(3)), { samples: sizes(3) });
+    expect(report.held).toEqual(names(3));
+    expect(report.weights[0]).toBeCloseTo(1 / 3, 12);
+    expect(launches.mock.calls.map(([request]) => request.update)).toEqual([null]);
+  });
+});
+
 describe('what fails leaves a mixer as it was', () => {
   const metrics: [string, () => Gradient][] = [
     ['an address that is none', () => ({ ...gpus.put(row(1, 1))[0], pointer: 0x100n })],

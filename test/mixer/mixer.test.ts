@@ -60,6 +60,7 @@ describe('Mixer', () => {
       minPerTask: 0,
       smoothing: 0.9,
       clipNorms: true,
+      significance: 0,
       inner: false,
       tau: 1,
       lossScale: 'mean',

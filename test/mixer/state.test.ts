@@ -42,9 +42,10 @@ describe('state', () => {
       await run(first, 0, at);
       const state = first.state();
       expect(throughJson(state)).toEqual(state);
-      const warnings: unknown[] = [];
+      const warnings: string[] = [];
       const second = Mixer.restore(throughJson(state));
-      second.on('warning', (warning) => warnings.push(warning));
+      // The tasks do conflict late in the run, restored or not.
+      second.on('warning', ({ code }) => code === 'WARN_BOUND_BROKEN' || warnings.push(code));
       expect(await run(second, at, 25)).toEqual(whole.slice(at));
       expect(warnings).toEqual([]);
     }
@@ -96,7 +97,7 @@ describe('state', () => {
   const damage: [string, RegExp, (state: any) => unknown][] = [
     ['nothing', /no state of a Mixer/, () => null],
     ['something else', /no state of a Mixer/, () => ({ step: 3 })],
-    ['another version', /version 2, but this release reads version 1/, (s) => ({ ...s, version: 2 })],
+    ['another version', /version 1, but this release reads version 2/, (s) => ({ ...s, version: 1 })],
     ['a missing part', /smoothing of a state must be an object/, ({ smoothing: _, ...s }) => s],
     ['a negative step', /step of a state/, (s) => ({ ...s, step: -1 })],
     ['a moment that is none', /pending/, (s) => ({ ...s, pending: ['x'] })],
@@ -120,6 +121,11 @@ describe('state', () => {
         s.smoothing.variance.estimate[1] = null;
         return s;
       },
+    ],
+    [
+      'the errors of averages missing',
+      /smoothing.errors.normSquared.weighted/,
+      ({ smoothing: { errors: _, ...smoothing }, ...s }) => ({ ...s, smoothing }),
     ],
     [
       'averages of another shape',

@@ -100,20 +100,55 @@ for (const backend of ['reference', 'cpu'] as const)
       expect(standardError!.variance[0]).toBeCloseTo(jackknife(leftOut.map((l) => l.variance[0])), 10);
     });
 
-    it('has no standard errors for two or for unequal micro-batches', async () => {
+    it('leaves one row out of rows of different sizes for standard errors', async () => {
       const rows = [
-        [Float64Array.of(1), Float64Array.of(2)],
-        [Float64Array.of(1), Float64Array.of(2), Float64Array.of(4)],
+        [
+          [4, -1, 2],
+          [1, 0, 3],
+          [-2, 5, 1],
+          [0, 1, 7],
+        ].map((row) => Float64Array.from(row)),
       ];
-      const { standardError } = await statistics(rows, {
-        samples: [
-          [1, 1],
-          [1, 2, 1],
-        ],
+      const sizes = [1, 4, 2, 3];
+      const m = 4;
+      const n = 10;
+      const { normSquared, standardError } = await statistics(rows, {
+        samples: [sizes],
         standardErrors: true,
         backend,
       });
-      expect(Array.from(standardError!.normSquared)).toEqual([Number.NaN, Number.NaN]);
+      const without = <T>(list: readonly T[], out: number) => list.filter((_, i) => i !== out);
+      const leftOut = await Promise.all(
+        sizes.map((_, out) =>
+          statistics([without(rows[0], out)], { samples: [without(sizes, out)], backend }),
+        ),
+      );
+      const variances = leftOut.map(({ variance }) => variance[0]);
+      const center = variances.reduce((sum, x) => sum + x, 0) / m;
+      const plain = variances.reduce((sum, x) => sum + (x - center) ** 2, 0) * ((m - 1) / m);
+      expect(standardError!.variance[0]).toBeCloseTo(Math.sqrt(plain), 10);
+      // Busing et al. 1999, with h_i = n/s_i.
+      const norms = leftOut.map((left) => left.normSquared[0]);
+      const whole = m * normSquared[0] - norms.reduce((sum, x, i) => sum + (1 - sizes[i] / n) * x, 0);
+      const unequal = norms.reduce((sum, x, i) => {
+        const h = n / sizes[i];
+        return sum + (h * normSquared[0] - (h - 1) * x - whole) ** 2 / (h - 1) / m;
+      }, 0);
+      expect(standardError!.normSquared[0]).toBeCloseTo(Math.sqrt(unequal), 10);
+    });
+
+    it('has no standard errors for fewer than three micro-batches', async () => {
+      const rows = [
+        [Float64Array.of(1), Float64Array.of(2)],
+        [Float64Array.of(1), Float64Array.of(1), Float64Array.of(1)],
+      ];
+      const samples = rows.map((task) => task.map(() => 1));
+      const { standardError } = await statistics(rows, { samples, standardErrors: true, backend });
+      expect(standardError).toEqual({
+        normSquared: Float64Array.of(Number.NaN, 0),
+        variance: Float64Array.of(Number.NaN, 0),
+      });
+      expect((await statistics(rows, { samples, backend })).standardError).toBeNull();
     });
 
     it('measures in a diagonal metric', async () => {
