@@ -57,8 +57,14 @@ export function caseOf(
     smoothing: initSmoothing(tasks, options.inner),
     lossWeights: new Float64Array(tasks).fill(1),
   };
+  // The same gradients in every update, but for noise: fewer elements than tasks, so that their products have eigenvalues
+  // of 0, which noise makes negative.
+  const common = Array.from({ length: ELEMENTS }, () => random() - 0.5);
+  const truth = Array.from({ length: tasks }, (_, k) =>
+    common.map((x) => (0.2 + k / tasks) * x + random() - 0.5),
+  );
   const draw = () => ({
-    moments: drawMoments(random, tasks, options.inner),
+    moments: drawMoments(random, truth, options.inner),
     losses: checkLosses(
       samples.map((sizes) => sizes.map(() => 1 + random())),
       samples,
@@ -72,12 +78,10 @@ export function caseOf(
   return { rule, name: `${rule.name}, ${kind}`, input, ...draw(), samples };
 }
 
-function drawMoments(random: () => number, tasks: number, inner: boolean): Moments {
+function drawMoments(random: () => number, truth: readonly (readonly number[])[], inner: boolean): Moments {
+  const tasks = truth.length;
   const rows = tasks * MICRO_BATCHES;
-  const common = Array.from({ length: ELEMENTS }, () => random() - 0.5);
-  const means = Array.from({ length: tasks }, (_, k) =>
-    common.map((x) => (0.2 + k / tasks) * x + random() - 0.5),
-  );
+  const means = truth.map((mean) => mean.map((x) => x + 0.2 * (random() - 0.5)));
   const products = new Float64Array(tasks * tasks);
   for (let j = 0; j < tasks; j++)
     for (let k = 0; k < tasks; k++)
