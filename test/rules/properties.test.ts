@@ -158,13 +158,6 @@ function of<T>(x: readonly T[], order: readonly number[]): T[] {
   return order.map((k) => x[k]);
 }
 
-/** Products of tasks that are alike by a fifth, with the norms on the diagonal; NaN where one of two is unknown. */
-const productsOf = (norms: readonly number[]) =>
-  Float64Array.from({ length: K * K }, (_, i) => {
-    const [a, b] = [norms[Math.floor(i / K)], norms[i % K]];
-    return i % (K + 1) === 0 ? a : 0.2 * Math.sqrt(Math.max(a, 0)) * Math.sqrt(Math.max(b, 0));
-  });
-
 /** Task k of the result is task order[k] of the problem. */
 function reorder(p: Problem, name: string, order: readonly number[]): Problem {
   return {
