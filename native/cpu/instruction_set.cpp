@@ -83,6 +83,20 @@ InstructionSetInUse Choose() {
           std::string("PIKE_MIXER_INSTRUCTION_SET is '") + wanted + "', but this machine has " + names};
 }
 
+#if defined(PIKE_X86_64)
+bool IsOfAmd() {
+  unsigned info[4] = {};
+#if defined(__GNUC__)
+  if (__get_cpuid(0, &info[0], &info[1], &info[2], &info[3]) == 0) return false;
+#else
+  __cpuid(reinterpret_cast<int*>(info), 0);
+#endif
+  return info[1] == 0x68747541 && info[3] == 0x69746e65 && info[2] == 0x444d4163;  // "AuthenticAMD"
+}
+#else
+bool IsOfAmd() { return false; }
+#endif
+
 }  // namespace
 
 const char* NameOf(InstructionSet set) {
@@ -102,6 +116,11 @@ const char* NameOf(InstructionSet set) {
 const std::vector<InstructionSet>& UsableInstructionSets() {
   static const std::vector<InstructionSet> usable = FindUsable();
   return usable;
+}
+
+bool FetchesLinesInPairs() {
+  static const bool in_pairs = IsOfAmd();
+  return in_pairs;
 }
 
 const InstructionSetInUse& CurrentInstructionSet() {

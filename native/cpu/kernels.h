@@ -17,8 +17,8 @@ namespace pike {
 /// forming the terms takes its share.
 inline constexpr std::int64_t kLongestChain = 128;
 
-/// Elements of the widest vector.
-inline constexpr std::int64_t kPadding = 16;
+/// Elements of two of the widest vectors.
+inline constexpr std::int64_t kPadding = 32;
 
 constexpr std::int64_t Padded(std::int64_t count) { return (count + kPadding - 1) / kPadding * kPadding; }
 

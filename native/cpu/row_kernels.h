@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "cpu/instruction_set.h"
 #include "cpu/kernels.h"
 #include "cpu/platform.h"
 
@@ -35,33 +36,62 @@ struct Float16 {
   static PIKE_INLINE V Load(const Type* p) { return V::LoadFloat16(p); }
 };
 
-/// One vector of every row.
-template <typename V, typename Source, int kRows>
-struct Together {
+/// Two vectors of every row: those that lie behind one another or, if kParted, the two parts of the elements
+/// that lie there.
+template <typename V, typename Source, int kRows, bool kParted>
+struct Halves {
   const typename Source::Type* const (&p)[kRows];
   std::int64_t at;
-  PIKE_INLINE V operator[](int row) const { return Source::Load(p[row] + at); }
-};
-template <typename V, typename Source, int kRows, int kPart>
-struct Part {
-  const typename Source::Type* const (&p)[kRows];
-  std::int64_t at;
-  PIKE_INLINE V operator[](int row) const { return Source::template LoadPart<kPart>(p[row] + at); }
+  template <int kHalf>
+  PIKE_INLINE V Load(int row) const {
+    if constexpr (kParted) {
+      return Source::template LoadPart<kHalf>(p[row] + at);
+    } else {
+      return Source::Load(p[row] + at + kHalf * V::kWidth);
+    }
+  }
 };
 
-/// Calls step(vectors, column) for all columns, with vectors[i] of row i, to be stored at `column`. What is
-/// left of a cache line is read from a copy that ends in zeros. While a line of each row is worked on, one of
-/// each of `coming` is fetched. If kInParts, columns may come in another order, the same whatever kRows is.
+/// Fetches the lines of `coming` that are as far into it as the `bytes` of `p` that are about to be worked
+/// on.
+template <int kRows, std::int64_t kBytes, typename T>
+PIKE_INLINE void Fetch(const T* const (&p)[kRows], const T* const (&coming)[kRows], std::int64_t c,
+                       bool in_pairs) {
+  constexpr std::int64_t kLine = 64;
+  constexpr std::int64_t kAhead = kRows <= 2 ? 2048 : 1024;  // bytes
+  const std::int64_t at = c * std::int64_t{sizeof(T)};
+  if (in_pairs) {
+    if (kBytes == kLine && (at & kLine) != 0) return;
+    PIKE_UNROLL
+    for (int i = 0; i < kRows; ++i) PIKE_PREFETCH(reinterpret_cast<const char*>(coming[i]) + at);
+    return;
+  }
+  PIKE_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    PIKE_UNROLL
+    for (std::int64_t line = 0; line < kBytes; line += kLine) {
+      // What comes next into the second level of cache, and what is about to be read into the first.
+      PIKE_PREFETCH(reinterpret_cast<const char*>(coming[i]) + at + line);
+      PIKE_PREFETCH_NEAR(reinterpret_cast<const char*>(p[i]) + at + line + kAhead);
+    }
+  }
+}
+
+/// Calls step(halves, column) for all columns, two vectors of each row at a time, to be stored at `column`.
+/// What is left of a cache line is read from a copy that ends in zeros. While a line of each row is worked
+/// on, one of each of `coming` is fetched. If kInParts, columns may come in another order, the same whatever
+/// kRows is.
 template <typename V, typename Source, int kRows, bool kInParts, typename Step>
 PIKE_INLINE void ForEachVector(const void* const* rows, const void* const* coming, std::int64_t count,
                                Step& step) {
   using T = typename Source::Type;
-  constexpr int kWidth = V::kWidth;
   constexpr bool kParted = kInParts && Source::kParts == 2;
-  constexpr int kStep = kParted ? 2 * kWidth : kWidth;
-  constexpr int kLine = 64 / sizeof(T) > kStep ? 64 / sizeof(T) : kStep;
-  constexpr std::int64_t kAhead = kRows <= 2 ? 2048 : 1024;  // bytes
+  constexpr int kStep = 2 * V::kWidth;
+  static_assert(kPadding % kStep == 0);
+  constexpr int kOfLine = 64 / sizeof(T);
+  constexpr int kLines = kStep > kOfLine ? kStep : kOfLine;  // columns
   constexpr std::int64_t kSize = sizeof(T);
+  const bool in_pairs = FetchesLinesInPairs();
   const T* p[kRows];
   const T* ahead[kRows];
   PIKE_UNROLL
@@ -70,30 +100,19 @@ PIKE_INLINE void ForEachVector(const void* const* rows, const void* const* comin
     ahead[i] = static_cast<const T*>(coming[i]);
   }
   std::int64_t c = 0;
-  for (; c + kLine <= count; c += kLine) {
+  for (; c + kLines <= count; c += kLines) {
+    Fetch<kRows, kLines * kSize>(p, ahead, c, in_pairs);
     PIKE_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      // What comes next into the second level of cache, and what is about to be read into the first.
-      PIKE_PREFETCH(ahead[i] + c);
-      PIKE_PREFETCH_NEAR(reinterpret_cast<const char*>(p[i] + c) + kAhead);
-    }
-    for (int at = 0; at < kLine; at += kStep) {
-      if constexpr (kParted) {
-        step(Part<V, Source, kRows, 0>{p, c + at}, c + at);
-        step(Part<V, Source, kRows, 1>{p, c + at}, c + at + kWidth);
-      } else {
-        step(Together<V, Source, kRows>{p, c + at}, c + at);
-      }
-    }
+    for (int at = 0; at < kLines; at += kStep) step(Halves<V, Source, kRows, kParted>{p, c + at}, c + at);
   }
-  alignas(64) T last[kRows][kWidth];
+  alignas(64) T last[kRows][kStep];
   const T* from[kRows];
   PIKE_UNROLL
   for (int i = 0; i < kRows; ++i) from[i] = last[i];
-  for (; c < count; c += kWidth) {
-    const std::int64_t rest = count - c < kWidth ? count - c : kWidth;
+  for (; c < count; c += kStep) {
+    const std::int64_t rest = count - c < kStep ? count - c : kStep;
     CopyColumns(rows, kRows, c * kSize, rest * kSize, sizeof(last[0]), last);
-    step(Together<V, Source, kRows>{from, 0}, c);
+    step(Halves<V, Source, kRows, false>{from, 0}, c);  // nothing but zeros beyond `count`
   }
 }
 
@@ -105,65 +124,89 @@ struct Scores {
   using E = typename V::Element;
   static constexpr int kAll = kRows * kTasks;
   static constexpr bool kPair = kRows == 2 && !kGiven;
+  static constexpr int kDeviations = kPair ? kTasks : kAll;
+  static constexpr int kSums = kDeviations * (kAlignment ? 2 : 1) + (kGiven ? 0 : kTasks);
+  /// Where registers allow it there are two of each sum, so that additions need not wait for one another.
+  static constexpr int kSets = kSums <= V::kMostDoubledSums ? 2 : 1;
 
   V weight[kAll];
-  V deviation[kAll];  ///< If kPair, one per task; the same of the next.
-  V alignment[kAll];
-  V norm[kTasks];
+  V deviation[kSets][kDeviations];  ///< If kPair, one per task; the same of the next.
+  V alignment[kSets][kDeviations];
+  V norm[kSets][kTasks];
   const E* roots;
   E* mean[kTasks];
 
   PIKE_INLINE explicit Scores(const RowsBlock<E>& block) : roots(block.roots) {
     PIKE_UNROLL
-    for (int i = 0; i < kAll; ++i) {
-      deviation[i] = alignment[i] = V::Zero();
-      weight[i] = kGiven ? V::Zero() : V::Broadcast(block.weight[i]);
+    for (int i = 0; i < kAll; ++i) weight[i] = kGiven ? V::Zero() : V::Broadcast(block.weight[i]);
+    PIKE_UNROLL
+    for (int s = 0; s < kSets; ++s) {
+      PIKE_UNROLL
+      for (int i = 0; i < kDeviations; ++i) deviation[s][i] = alignment[s][i] = V::Zero();
+      PIKE_UNROLL
+      for (int t = 0; t < kTasks; ++t) norm[s][t] = V::Zero();
     }
     PIKE_UNROLL
-    for (int t = 0; t < kTasks; ++t) {
-      norm[t] = V::Zero();
-      mean[t] = block.mean + t * block.mean_stride;
-    }
+    for (int t = 0; t < kTasks; ++t) mean[t] = block.mean + t * block.mean_stride;
   }
 
   template <typename Vectors>
-  PIKE_INLINE void operator()(Vectors vectors, std::int64_t column) {
-    V root;
-    if constexpr (kScaled) root = V::Load(roots + column);
+  PIKE_INLINE void operator()(const Vectors& vectors, std::int64_t column) {
+    V root[2];
+    if constexpr (kScaled) {
+      root[0] = V::Load(roots + column);
+      root[1] = V::Load(roots + column + V::kWidth);
+    }
     PIKE_UNROLL
     for (int t = 0; t < kTasks; ++t) {
-      V x[kRows];
+      Add<0>(vectors, t, column, root[0]);
+      Add<1>(vectors, t, column + V::kWidth, root[1]);
+    }
+  }
+
+  template <int kHalf, typename Vectors>
+  PIKE_INLINE void Add(const Vectors& vectors, int t, std::int64_t column, V root) {
+    constexpr int s = kHalf % kSets;
+    V x[kRows];
+    PIKE_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      x[i] = vectors.template Load<kHalf>(t * kRows + i);
+      if constexpr (kScaled) x[i] = x[i] * root;
+    }
+    V m;
+    if constexpr (kGiven) {
+      m = V::Load(mean[t] + column);
+    } else if constexpr (kPair) {
+      const V difference = x[0] - x[1];
+      m = V::MultiplyAdd(weight[t * kRows], difference, x[1]);
+      deviation[s][t] = V::MultiplyAdd(difference, difference, deviation[s][t]);
+      if constexpr (kAlignment) alignment[s][t] = V::MultiplyAdd(difference, m, alignment[s][t]);
+    } else {
+      m = weight[t * kRows] * x[0];
+      PIKE_UNROLL
+      for (int i = 1; i < kRows; ++i) m = V::MultiplyAdd(weight[t * kRows + i], x[i], m);
+    }
+    if constexpr (!kGiven) {
+      m.Store(mean[t] + column);
+      norm[s][t] = V::MultiplyAdd(m, m, norm[s][t]);
+    }
+    if constexpr (!kPair) {
       PIKE_UNROLL
       for (int i = 0; i < kRows; ++i) {
-        x[i] = vectors[t * kRows + i];
-        if constexpr (kScaled) x[i] = x[i] * root;
+        const int all = t * kRows + i;
+        const V d = x[i] - m;
+        deviation[s][all] = V::MultiplyAdd(d, d, deviation[s][all]);
+        if constexpr (kAlignment) alignment[s][all] = V::MultiplyAdd(d, m, alignment[s][all]);
       }
-      V m;
-      if constexpr (kGiven) {
-        m = V::Load(mean[t] + column);
-      } else if constexpr (kPair) {
-        const V difference = x[0] - x[1];
-        m = V::MultiplyAdd(weight[t * kRows], difference, x[1]);
-        deviation[t] = V::MultiplyAdd(difference, difference, deviation[t]);
-        if constexpr (kAlignment) alignment[t] = V::MultiplyAdd(difference, m, alignment[t]);
-      } else {
-        m = weight[t * kRows] * x[0];
-        PIKE_UNROLL
-        for (int i = 1; i < kRows; ++i) m = V::MultiplyAdd(weight[t * kRows + i], x[i], m);
-      }
-      if constexpr (!kGiven) {
-        m.Store(mean[t] + column);
-        norm[t] = V::MultiplyAdd(m, m, norm[t]);
-      }
-      if constexpr (!kPair) {
-        PIKE_UNROLL
-        for (int i = 0; i < kRows; ++i) {
-          const int all = t * kRows + i;
-          const V d = x[i] - m;
-          deviation[all] = V::MultiplyAdd(d, d, deviation[all]);
-          if constexpr (kAlignment) alignment[all] = V::MultiplyAdd(d, m, alignment[all]);
-        }
-      }
+    }
+  }
+
+  template <int kCount>
+  static PIKE_INLINE double SumOf(const V (&sums)[kSets][kCount], int i) {
+    if constexpr (kSets == 1) {
+      return sums[0][i].Sum();
+    } else {
+      return sums[0][i].Sum() + sums[1][i].Sum();
     }
   }
 
@@ -173,11 +216,11 @@ struct Scores {
       for (int t = 0; t < kTasks; ++t) {
         const double first = block.weight[t * kRows];
         const double second = 1 - first;
-        const double squared = deviation[t].Sum();
+        const double squared = SumOf(deviation, t);
         block.deviation[t * kRows] = second * second * squared;
         block.deviation[t * kRows + 1] = first * first * squared;
         if constexpr (kAlignment) {
-          const double product = alignment[t].Sum();
+          const double product = SumOf(alignment, t);
           block.alignment[t * kRows] = second * product;
           block.alignment[t * kRows + 1] = -first * product;
         }
@@ -185,13 +228,13 @@ struct Scores {
     } else {
       PIKE_UNROLL
       for (int i = 0; i < kAll; ++i) {
-        block.deviation[i] = deviation[i].Sum();
-        if constexpr (kAlignment) block.alignment[i] = alignment[i].Sum();
+        block.deviation[i] = SumOf(deviation, i);
+        if constexpr (kAlignment) block.alignment[i] = SumOf(alignment, i);
       }
     }
     if constexpr (!kGiven) {
       PIKE_UNROLL
-      for (int t = 0; t < kTasks; ++t) block.norm[t] = norm[t].Sum();
+      for (int t = 0; t < kTasks; ++t) block.norm[t] = SumOf(norm, t);
     }
   }
 };
@@ -219,10 +262,16 @@ struct WeightedSum {
   }
 
   template <typename Vectors>
-  PIKE_INLINE void operator()(Vectors vectors, std::int64_t column) {
-    V sum = weight[0] * vectors[0];
+  PIKE_INLINE void operator()(const Vectors& vectors, std::int64_t column) {
+    Add<0>(vectors, column);
+    Add<1>(vectors, column + V::kWidth);
+  }
+
+  template <int kHalf, typename Vectors>
+  PIKE_INLINE void Add(const Vectors& vectors, std::int64_t column) {
+    V sum = weight[0] * vectors.template Load<kHalf>(0);
     PIKE_UNROLL
-    for (int i = 1; i < kRows; ++i) sum = V::MultiplyAdd(weight[i], vectors[i], sum);
+    for (int i = 1; i < kRows; ++i) sum = V::MultiplyAdd(weight[i], vectors.template Load<kHalf>(i), sum);
     if constexpr (kScaled) sum = sum * V::Load(roots + column);
     if constexpr (kAdd) sum = V::Load(mean + column) + sum;
     sum.Store(mean + column);

@@ -52,9 +52,9 @@ TaskSums::TaskSums(const MomentsInput& input, const Kernels& kernels)
   }
   float_weight_.assign(weight_.begin(), weight_.end());
   doubles_only_ = most_rows_ > kMostFloatRows;
-  // The means of a block stay in the first level of cache; but in blocks too short, adding up lanes takes
-  // more time than the sums.
-  constexpr std::int64_t kElements = 8 * 1024;
+  // A block and the one fetched meanwhile stay in the second level of cache, where memory is read the longer
+  // at one place the better; but in blocks too short, adding up lanes takes more time than the sums.
+  constexpr std::int64_t kElements = 32 * 1024;
   constexpr std::int64_t kFewestColumns = 512;
   const auto rows = static_cast<std::int64_t>(std::max<std::size_t>(input.rows.size(), 1));
   columns_ = std::clamp(Padded(kElements / rows), kFewestColumns, kernels.floats.most_columns);

@@ -31,8 +31,12 @@ struct Scaling {
   typename V::Element* out;
 
   template <typename Vectors>
-  PIKE_INLINE void operator()(Vectors vectors, std::int64_t column) {
-    V x = vectors[0];
+  PIKE_INLINE void operator()(const Vectors& vectors, std::int64_t column) {
+    Store(vectors.template Load<0>(0), column);
+    Store(vectors.template Load<1>(0), column + V::kWidth);
+  }
+
+  PIKE_INLINE void Store(V x, std::int64_t column) {
     if constexpr (!kOnes) x = x * V::Load(factor + column);
     x.Store(out + column);
   }
@@ -71,7 +75,9 @@ bool RootsOf(const void* x, std::int64_t count, typename V::Element* out) {
     const V value = Source::Load(last);
     valid &= value.IsMetric();
     if (out != nullptr) value.Root().Store(out + c);
+    c += V::kWidth;
   }
+  for (; out != nullptr && c < Padded(count); ++c) out[c] = 0;
   return valid;
 }
 

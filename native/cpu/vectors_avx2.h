@@ -14,6 +14,7 @@ struct Doubles {
   using Element = double;
   static constexpr int kWidth = 4;
   static constexpr int kMostRows = 4;
+  static constexpr int kMostDoubledSums = 4;
   static constexpr int kTile = 3;
   __m256d v;
 
@@ -45,6 +46,7 @@ struct Floats {
   using Element = float;
   static constexpr int kWidth = 8;
   static constexpr int kMostRows = 4;
+  static constexpr int kMostDoubledSums = 4;
   static constexpr int kTile = 3;
   static constexpr bool kReadsHalf = true;
   __m256 v;

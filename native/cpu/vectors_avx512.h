@@ -15,6 +15,7 @@ struct Doubles {
   using Element = double;
   static constexpr int kWidth = 8;
   static constexpr int kMostRows = 8;
+  static constexpr int kMostDoubledSums = 12;
   static constexpr int kTile = 4;
   __m512d v;
 
@@ -47,6 +48,7 @@ struct Floats {
   using Element = float;
   static constexpr int kWidth = 16;
   static constexpr int kMostRows = 8;
+  static constexpr int kMostDoubledSums = 12;
   static constexpr int kTile = 4;
   static constexpr bool kReadsHalf = true;
   __m512 v;

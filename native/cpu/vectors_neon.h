@@ -14,6 +14,7 @@ struct Doubles {
   using Element = double;
   static constexpr int kWidth = 2;
   static constexpr int kMostRows = 8;
+  static constexpr int kMostDoubledSums = 12;
   static constexpr int kTile = 4;
   float64x2_t v;
 
@@ -41,6 +42,7 @@ struct Floats {
   using Element = float;
   static constexpr int kWidth = 4;
   static constexpr int kMostRows = 8;
+  static constexpr int kMostDoubledSums = 12;
   static constexpr int kTile = 4;
   static constexpr bool kReadsHalf = true;
   float32x4_t v;

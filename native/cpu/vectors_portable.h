@@ -48,6 +48,7 @@ struct Vector {
   using Element = E;
   static constexpr int kWidth = 16 / sizeof(E);
   static constexpr int kMostRows = 4;
+  static constexpr int kMostDoubledSums = 4;
   static constexpr int kTile = 2;
   Lanes<E> v;
 
