@@ -49,6 +49,7 @@
         'native/cpu/metric.cpp',
         'native/cpu/moment_stream.cpp',
         'native/cpu/moments.cpp',
+        'native/cpu/own_processor.cpp',
         'native/cpu/pair_sums.cpp',
         'native/cpu/products.cpp',
         'native/cpu/short_turns.cpp',

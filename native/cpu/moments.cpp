@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "cpu/kernels.h"
-#include "cpu/short_turns.h"
 
 namespace pike {
 
@@ -54,7 +53,7 @@ void MomentsRun::Work(Worker& worker, const Cancellation& cancellation, std::opt
       worker.next = partition_.Begin(worker.chunk);
     }
     if (!AddSection(worker, cancellation)) worker.chunk = -1;
-    GiveWay();
+    ThreadPool::GiveWay();
   } while (!until || std::chrono::steady_clock::now() < *until);
 }
 

@@ -60,12 +60,13 @@ void TakeShortTurns() {
   AskForShortTurns();
 }
 
-void GiveWay() {
-  if (!takes_short_turns) return;
+bool GiveWay() {
+  if (!takes_short_turns) return false;
   const Clock::time_point now = Clock::now();
-  if (now - gave_way < kPatience) return;
+  if (now - gave_way < kPatience) return false;
   std::this_thread::yield();
   gave_way = Clock::now();
+  return true;
 }
 
 }  // namespace pike

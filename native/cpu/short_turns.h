@@ -11,7 +11,7 @@ void TakeShortTurns();
 
 /// To be called between pieces of work: lets another thread run, if one waits, unless that was done within
 /// the last millisecond. Only on threads of short turns; on others, such as that of JavaScript, nothing is
-/// done.
-void GiveWay();
+/// done. Whether it did so.
+bool GiveWay();
 
 }  // namespace pike

@@ -3,16 +3,29 @@
 #include <algorithm>
 #include <atomic>
 #include <system_error>
+#include <utility>
 
+#include "cpu/own_processor.h"
 #include "cpu/short_turns.h"
 
 namespace pike {
+namespace {
+
+/// The part that this thread takes in a loop.
+struct Part {
+  OwnProcessors* processors = nullptr;
+  int slot = 0;
+};
+thread_local Part part;
+
+}  // namespace
 
 /// Lives on the stack of the caller of ParallelFor. All but `next` is guarded by the pool's mutex.
 struct ThreadPool::Loop {
   const Work& work;
   const std::int64_t count;
   std::atomic<std::int64_t> next{0};
+  OwnProcessors processors{};
   int helpers_wanted;
   int slots_given = 1;  // slot 0 is the caller's
   int helpers_active = 0;
@@ -28,13 +41,20 @@ ThreadPool::~ThreadPool() {
   for (std::thread& helper : helpers_) helper.join();
 }
 
+void ThreadPool::GiveWay() {
+  if (pike::GiveWay() && part.processors != nullptr) part.processors->Settle(part.slot);
+}
+
 void ThreadPool::TakePart(Loop& loop, int slot) {
+  const Part before = std::exchange(part, {&loop.processors, slot});
+  loop.processors.Settle(slot);
   for (;;) {
     const std::int64_t index = loop.next.fetch_add(1, std::memory_order_relaxed);
-    if (index >= loop.count) return;
+    if (index >= loop.count) break;
     loop.work(index, slot);
     GiveWay();
   }
+  part = before;
 }
 
 void ThreadPool::ParallelFor(std::int64_t count, int threads, const Work& work) {

@@ -29,6 +29,10 @@ class ThreadPool {
   /// results must not depend on it.
   void ParallelFor(std::int64_t count, int threads, const Work& work);
 
+  /// To be called from time to time by work that takes long: lets others run, and keeps the threads of its
+  /// loop on processors of their own.
+  static void GiveWay();
+
  private:
   struct Loop;
 
