@@ -110,7 +110,7 @@ export interface WeightRule {
 /** The starting point of every rule: the initial weights, raised to the floor. Also the prior of `priorPull`. */
 export function initialLogWeights(options: Pick<RuleOptions, 'initialWeights' | 'minWeight'>): Float64Array {
   const logWeights = normalize(options.initialWeights.map((w) => Math.log(w)));
-  return projectOntoFloor(logWeights, options.minWeight).logWeights;
+  return projectOntoFloor(logWeights, options.minWeight);
 }
 
 export function encodeLogWeights(logWeights: Float64Array): RuleState['logWeights'] {

@@ -93,7 +93,7 @@ const problems = (name: string): fc.Arbitrary<Problem> =>
         smoothness: 2,
         ...(p.alpha === undefined ? {} : { alpha: p.alpha }),
       });
-      const start = projectOntoFloor(normalize(p.raw.map(Math.log)), p.minWeight).logWeights;
+      const start = projectOntoFloor(normalize(p.raw.map(Math.log)), p.minWeight);
       const normSquared = p.norms.map((x) => x * p.size);
       return {
         weights: Array.from(start),
