@@ -176,6 +176,18 @@ export function checkRuleState(state: unknown, tasks: number): RuleState {
   return structuredClone(state) as RuleState;
 }
 
+/**
+ * A state whose weights meet the floor, which a rule of the user's own need not know of. One that meets it already is
+ * returned as it is.
+ */
+export function raiseToFloor(state: RuleState, minWeight: number): RuleState {
+  const before = decodeLogWeights(state.logWeights, state.logWeights.length);
+  const logWeights = projectOntoFloor(before, minWeight);
+  return logWeights.every((x, k) => x === before[k])
+    ? state
+    : { ...state, logWeights: encodeLogWeights(logWeights) };
+}
+
 /** null is what JSON makes of NaN: a state that holds either is damaged. */
 function assertJson(name: string, value: unknown): void {
   if (Array.isArray(value) || (typeof value === 'object' && value !== null && isPlain(value))) {
