@@ -92,10 +92,12 @@ export function randomLosses(random: () => number, K: number): LossAverage {
 /** A state to begin with: the initial weights, or any. */
 export function randomInput(random: () => number, options: ResolvedOptions): UpdateInput {
   const K = options.tasks.length;
+  // A limit cannot be seen, and so not be kept, by log-weights of 1e308: that is for steps without one.
+  const spreads = options.maxLogStep === Infinity ? [1, 30, 800, 1e308] : [1, 30, 800];
   const logWeights =
     random() < 0.5
       ? initialLogWeights(options)
-      : normalize(Array.from({ length: K }, () => -random() * pick(random, [1, 1, 30, 30, 800, 1e308])));
+      : normalize(Array.from({ length: K }, () => -random() * pick(random, spreads)));
   return {
     options,
     step: 0,
