@@ -63,8 +63,11 @@ export class Allocator {
   next(weights: ArrayLike<number>): Int32Array {
     const w = requireWeights('weights', weights, this.tasks);
     const { batchSize, minPerTask } = this;
-    const floored = projectOntoFloor(normalize(Array.from(w, Math.log)), minPerTask / batchSize);
-    const share = floored.floored.length > 0 ? weightsOf(floored.logWeights) : w;
+    const floor = minPerTask / batchSize;
+    // Weights that meet the floor are taken as they are: by way of logarithms they would come back rounded.
+    const share = w.some((x) => x < floor)
+      ? weightsOf(projectOntoFloor(normalize(Array.from(w, Math.log)), floor))
+      : w;
     const target = this.#residual.map((r, k) => batchSize * share[k] + r);
     const counts = nearestCounts(target, batchSize, minPerTask);
     this.#residual = target.map((t, k) => t - counts[k]);

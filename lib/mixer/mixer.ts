@@ -12,7 +12,7 @@ import { Allocator } from '../batching/allocation.js';
 import { PikeError } from '../errors.js';
 import { type Gradient, viewGradient } from '../gradients/gradient.js';
 import type { Place } from '../gradients/layout.js';
-import { checkRuleState, decodeLogWeights, type RuleState } from '../rules/rule.js';
+import { checkRuleState, decodeLogWeights, type RuleState, raiseToFloor } from '../rules/rule.js';
 import { weightsOf } from '../rules/simplex.js';
 import { initSmoothing, type SmoothingState } from '../statistics/smoothing.js';
 import {
@@ -83,7 +83,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
     this.microBatchSize = this.#options.microBatchSize;
     this.#schedule = new Schedule(this.#options.updateInterval);
     this.#allocator = new Allocator({ batchSize, tasks: tasks.length, minPerTask });
-    this.#rule = checkRuleState(rule.init(tasks.length, this.#options), tasks.length);
+    const state = checkRuleState(rule.init(tasks.length, this.#options), tasks.length);
+    this.#rule = raiseToFloor(state, this.#options.minWeight);
     this.#smoothing = initSmoothing(tasks.length, inner);
     this.#lossWeights = new Float64Array(tasks.length).fill(1);
     const { fallback } = this.#backend;

@@ -12,9 +12,10 @@ import {
   type RuleNeeds,
   type RuleResult,
   type RuleState,
+  raiseToFloor,
 } from '../rules/rule.js';
 import { heterogeneity, linearErrors } from '../rules/significance.js';
-import { bound, weightsOf } from '../rules/simplex.js';
+import { bound, onFloor, weightsOf } from '../rules/simplex.js';
 import { conflict } from '../statistics/conflict.js';
 import { estimate } from '../statistics/estimators.js';
 import { type SmoothingState, smooth, smoothedStatistics } from '../statistics/smoothing.js';
@@ -90,8 +91,11 @@ export function computeUpdate(
   if (!acted) result = { state: input.rule, lossWeights: input.lossWeights };
   else if (solved) result = { ...solved, state: { logWeights: encodeLogWeights(solved.logWeights) } };
   else result = rule.update(structuredClone(input.rule), smoothed, context);
-  const state = checkRuleState(result?.state, K);
-  const weights = weightsOf(decodeLogWeights(state.logWeights, K));
+  const given = checkRuleState(result?.state, K);
+  // What a device has solved for meets the floor by its own exponential, whose last bit need not be ours.
+  const state = acted && !solved ? raiseToFloor(given, options.minWeight) : given;
+  const logWeights = decodeLogWeights(state.logWeights, K);
+  const weights = weightsOf(logWeights);
   const lossWeights = checkLossWeights(result.lossWeights, rule.name, K);
   const names = (indices: readonly number[] = []) => indices.map((k) => tasks[k]);
   return {
@@ -110,7 +114,7 @@ export function computeUpdate(
       losses,
       missed,
       clipped: names(solved?.clipped ?? clipped),
-      floored: names(result.floored),
+      floored: names(state === given ? result.floored : onFloor(logWeights, options.minWeight)),
       held: names(result.held),
       heterogeneity: heterogeneityOf(smoothed, options),
       limited: result.limited ?? false,

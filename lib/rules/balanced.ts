@@ -17,7 +17,7 @@ import {
   stepResult,
   type WeightRule,
 } from './rule.js';
-import { weightsOf } from './simplex.js';
+import { bound, weightsOf } from './simplex.js';
 import { checkStateless, type RuleStatistics } from './stateless.js';
 
 export const balancedRule: WeightRule = {
@@ -55,7 +55,7 @@ function lossWeightsOf(losses: Float64Array, tau: number, lossScale: 'mean' | 'p
   for (const loss of known) sum += Math.exp(tau * (loss - max));
   const scale = lossScale === 'mean' ? 1 : tau / losses.length;
   return losses.map((loss) =>
-    Number.isFinite(loss) ? scale * ((known.length * Math.exp(tau * (loss - max))) / sum) : scale,
+    Number.isFinite(loss) ? bound(scale * ((known.length * Math.exp(tau * (loss - max))) / sum)) : scale,
   );
 }
 

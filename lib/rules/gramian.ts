@@ -43,6 +43,8 @@ interface Products {
 
 /** Beyond this ratio of two terms the smaller one is nothing but rounding. */
 const FAR = 1e30;
+/** Less than this part of the largest product is none: in squares, as a factorisation forms them, it would underflow. */
+const FAINT = 2 ** -500;
 /** More noise than this, relative to G, keeps a task at its smallest weight in any case. */
 const DEAFENING = 1e200;
 
@@ -69,8 +71,13 @@ function minimizer(
       h[i * n + j] = product;
       unit = Math.max(unit, Math.abs(product));
     }
+  const dropFaint = () => {
+    for (let i = 0; i < n * n; i++) if (Math.abs(h[i]) < FAINT) h[i] = 0;
+  };
   for (let i = 0; unit > 0 && i < n * n; i++) h[i] /= unit;
+  dropFaint();
   const projected = bound(projectOntoPsd(h, n) * unit);
+  dropFaint();
 
   // Noise that all have moves nothing.
   let least = Infinity;

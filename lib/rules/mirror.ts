@@ -10,7 +10,15 @@ import type { Statistics } from '../statistics/statistics.js';
 import { requirePositiveNumber } from '../validate.js';
 import { boundRule, type WeightRule } from './rule.js';
 import { linearErrors, shrinkNoise } from './significance.js';
-import { bound, exponentiatedStep, type StepOptions, type StepResult, stay, weightsOf } from './simplex.js';
+import {
+  bound,
+  exponentiatedStep,
+  projectOntoFloor,
+  type StepOptions,
+  type StepResult,
+  stay,
+  weightsOf,
+} from './simplex.js';
 import {
   type BoundOptions,
   boundNames,
@@ -29,11 +37,13 @@ interface MirrorStepOptions extends StepOptions, Required<BoundOptions> {
 }
 
 function mirrorStep(
-  logWeights: Float64Array,
+  before: Float64Array,
   { normSquared, variance, standardError }: RuleStatistics & Partial<Pick<Statistics, 'standardError'>>,
   options: MirrorStepOptions,
 ): StepResult {
   const { learningRate: eta, smoothness: L, batchSize: b, alpha, beta, gamma } = options;
+  // The weight that the curvature is weighed by is one that may be: raised to the floor.
+  const logWeights = projectOntoFloor(before, options.minWeight);
   let largest = 0;
   for (let k = 0; k < logWeights.length; k++) if (normSquared[k] > largest) largest = normSquared[k];
   const safe = alpha === undefined;

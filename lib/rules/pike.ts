@@ -55,11 +55,11 @@ export function pikeStep(
   const exponents = logWeights.map((_, k) => {
     const y2 = y2Of(k);
     if (y2 * normSquared[k] > 0) total += y2 * normSquared[k];
-    return bound(y2 * bound(options.zeta1 * normSquared[k])) - bound(y2 * bound(noise * variance[k]));
+    return bound(bound(y2 * bound(options.zeta1 * normSquared[k])) - bound(y2 * bound(noise * variance[k])));
   });
   // Without any signal the variances alone would drive the weights.
   if (options.scale === 'relative' && !(total > 0)) return stay(logWeights, options.minWeight);
-  const divisor = options.scale === 'relative' ? total : 1;
+  const divisor = options.scale === 'relative' ? bound(total) : 1;
   const { exponents: significant, held } = shrinkNoise(
     exponents,
     linearErrors(

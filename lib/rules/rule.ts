@@ -110,7 +110,7 @@ export interface WeightRule {
 /** The starting point of every rule: the initial weights, raised to the floor. Also the prior of `priorPull`. */
 export function initialLogWeights(options: Pick<RuleOptions, 'initialWeights' | 'minWeight'>): Float64Array {
   const logWeights = normalize(options.initialWeights.map((w) => Math.log(w)));
-  return projectOntoFloor(logWeights, options.minWeight).logWeights;
+  return projectOntoFloor(logWeights, options.minWeight);
 }
 
 export function encodeLogWeights(logWeights: Float64Array): RuleState['logWeights'] {
@@ -174,6 +174,18 @@ export function checkRuleState(state: unknown, tasks: number): RuleState {
   decodeLogWeights((state as RuleState).logWeights, tasks);
   assertJson('rule', state);
   return structuredClone(state) as RuleState;
+}
+
+/**
+ * A state whose weights meet the floor, which a rule of the user's own need not know of. One that meets it already is
+ * returned as it is.
+ */
+export function raiseToFloor(state: RuleState, minWeight: number): RuleState {
+  const before = decodeLogWeights(state.logWeights, state.logWeights.length);
+  const logWeights = projectOntoFloor(before, minWeight);
+  return logWeights.every((x, k) => x === before[k])
+    ? state
+    : { ...state, logWeights: encodeLogWeights(logWeights) };
 }
 
 /** null is what JSON makes of NaN: a state that holds either is damaged. */

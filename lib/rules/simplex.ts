@@ -2,7 +2,7 @@
  * Arithmetic on the probability simplex in log-weights. Log-weights are kept as such: eight updates of −100
  * would make a plain weight 0 for ever.
  */
-import { longestFittingStep } from './step-length.js';
+import { longestFittingStep, roundingOf } from './step-length.js';
 
 /** log sum_k exp(x_k), exact to rounding for any finite range; −Infinity for nothing or only −Infinity. */
 export function logSumExp(x: ArrayLike<number>): number {
@@ -20,10 +20,15 @@ export function normalize(logWeights: ArrayLike<number>, logMass = 0): Float64Ar
   for (let k = 0; k < logWeights.length; k++) max = Math.max(max, logWeights[k]);
   // The maximum goes first: where all are about −1e300, the logarithm of their number would be lost in rounding.
   const result = new Float64Array(logWeights.length);
-  for (let k = 0; k < result.length; k++) result[k] = logWeights[k] - max;
+  for (let k = 0; k < result.length; k++) result[k] = plus(logWeights[k], -max);
   const shift = logMass - logSumExp(result);
-  for (let k = 0; k < result.length; k++) result[k] += shift;
+  for (let k = 0; k < result.length; k++) result[k] = plus(result[k], shift);
   return result;
+}
+
+/** A log-weight and a change of it. Finite if the log-weight is: one of −Infinity would stay so for ever. */
+function plus(logWeight: number, change: number): number {
+  return logWeight === -Infinity ? logWeight : Math.max(logWeight + change, -Number.MAX_VALUE);
 }
 
 /** The smallest convenient x with exp(x) >= weight, so that a floor holds exactly in weights, too. */
@@ -35,35 +40,36 @@ export function logAtLeast(weight: number): number {
 
 /**
  * The point of {w >= floor, sum w = exp(logMass)} nearest in Kullback–Leibler divergence: weights below the
- * floor are raised to it, the others share what is left in their old proportions.
+ * floor are raised to it, the others share what is left in their old proportions. What meets the floor already
+ * comes back as it is, to the last bit: so does every result.
  *
  * @param logWeights normalised to `logMass`; −Infinity is allowed and is raised too
  * @param floor smallest weight; 0 leaves everything as it is. length · floor <= exp(logMass)
- * @returns the projected log-weights and the indices that stand on the floor
+ * @returns the projected log-weights
  */
-export function projectOntoFloor(
-  logWeights: ArrayLike<number>,
-  floor: number,
-  logMass = 0,
-): { logWeights: Float64Array; floored: number[] } {
+export function projectOntoFloor(logWeights: ArrayLike<number>, floor: number, logMass = 0): Float64Array {
   const result = Float64Array.from(logWeights);
   const K = result.length;
-  if (!(floor > 0)) return { logWeights: result, floored: [] };
+  if (!(floor > 0)) return result;
   const logFloor = logAtLeast(floor);
   const raised = new Array<boolean>(K).fill(false);
-  for (let count = 0, changed = true; changed; ) {
-    changed = false;
-    const shift = Math.log(Math.exp(logMass) - count * floor) - logSumExpOfFree(result, raised);
+  let count = 0;
+  const raiseBelow = (shift: number) => {
+    const before = count;
     for (let k = 0; k < K; k++)
-      if (!raised[k] && !(logWeights[k] + shift > logFloor)) {
-        raised[k] = changed = true;
+      if (!raised[k] && !(logWeights[k] + shift >= logFloor)) {
+        raised[k] = true;
         count++;
       }
-    if (!changed && count > 0)
-      for (let k = 0; k < K; k++) result[k] = raised[k] ? logFloor : logWeights[k] + shift;
-    if (count === K) return { logWeights: result.fill(logFloor), floored: indices(raised) };
+    return count > before;
+  };
+  for (let changed = raiseBelow(0); changed; ) {
+    if (count === K) return result.fill(logFloor);
+    const shift = Math.log(Math.exp(logMass) - count * floor) - logSumExpOfFree(result, raised);
+    changed = raiseBelow(shift);
+    if (!changed) for (let k = 0; k < K; k++) result[k] = raised[k] ? logFloor : logWeights[k] + shift;
   }
-  return { logWeights: result, floored: indices(raised) };
+  return result;
 }
 
 /** `logSumExp` of those that are not raised. */
@@ -112,8 +118,8 @@ export function exponentiatedStep(
   options: StepOptions,
 ): StepResult {
   // A weight below the floor is raised first, among all tasks: the floor is a condition, not a step.
-  const { minWeight } = options;
-  const result = projectOntoFloor(logWeights, minWeight).logWeights;
+  const { minWeight, maxLogStep } = options;
+  const result = projectOntoFloor(logWeights, minWeight);
   const active: number[] = [];
   for (let k = 0; k < result.length; k++) if (!Number.isNaN(exponents[k])) active.push(k);
   const start = Float64Array.from(active, (k) => result[k]);
@@ -128,22 +134,28 @@ export function exponentiatedStep(
   // Taken many times where a step is too long: plain loops, not a function for every element.
   const stepBy = (t: number) => {
     const moved = new Float64Array(start.length);
-    for (let k = 0; k < moved.length; k++) moved[k] = start[k] + t * direction[k];
-    return projectOntoFloor(normalize(moved, logMass), minWeight, logMass).logWeights;
+    for (let k = 0; k < moved.length; k++) moved[k] = plus(start[k], t * direction[k]);
+    return projectOntoFloor(normalize(moved, logMass), minWeight, logMass);
   };
+  // From no higher than this the floor ends every fall within the limit, so that falls set none: a weight that has
+  // climbed by the limit may fall back, and does not hold up all others for the rounding of its climb.
+  const nearFloor = minWeight > 0 ? logAtLeast(minWeight) + maxLogStep + roundingOf(maxLogStep) : -Infinity;
   const largestMove = (step: Float64Array) => {
     let largest = 0;
-    for (let k = 0; k < step.length; k++)
-      if (step[k] !== start[k]) largest = Math.max(largest, Math.abs(step[k] - start[k]));
+    for (let k = 0; k < step.length; k++) {
+      const rises = step[k] > start[k];
+      if (rises || (step[k] < start[k] && start[k] > nearFloor))
+        largest = Math.max(largest, Math.abs(step[k] - start[k]));
+    }
     return largest;
   };
 
   let step = stepBy(1);
   const atOne = largestMove(step);
-  const limited = atOne > options.maxLogStep;
+  const limited = atOne > maxLogStep;
   if (limited) {
     const spread = Math.max(...direction) - Math.min(...direction);
-    const t = longestFittingStep((length) => largestMove(stepBy(length)), options.maxLogStep, spread, atOne);
+    const t = longestFittingStep((length) => largestMove(stepBy(length)), maxLogStep, spread, atOne);
     step = t > 0 ? stepBy(t) : start;
   }
 
@@ -153,9 +165,10 @@ export function exponentiatedStep(
   return { logWeights: result, floored: onFloor(result, minWeight), limited };
 }
 
-/** The result of a rule that has nothing to go by. */
+/** The result of a rule that has nothing to go by. The floor holds all the same: it may have come with a restore. */
 export function stay(logWeights: Float64Array, minWeight: number): StepResult {
-  return { logWeights, floored: onFloor(logWeights, minWeight), limited: false };
+  const result = projectOntoFloor(logWeights, minWeight);
+  return { logWeights: result, floored: onFloor(result, minWeight), limited: false };
 }
 
 /** Indices of the tasks that stand on the floor. */

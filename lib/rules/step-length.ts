@@ -2,6 +2,11 @@
  * How far a step may go before it moves some log-weight too far.
  */
 
+/** How exactly a largest move of log-weights is kept to, and how little of it is none. */
+export function roundingOf(limit: number): number {
+  return 2 ** -48 * (1 + limit);
+}
+
 /**
  * The largest t in [0, 1) whose step fits, found by bracketing: about ten evaluations, each of them a pass over all
  * weights. The largest move of a log-weight rises with t (derived: the shift that normalises rises with t, on the
@@ -23,7 +28,7 @@ export function longestFittingStep(
   spread: number,
   atOne: number,
 ): number {
-  const tolerance = 2 ** -48 * (1 + limit);
+  const tolerance = roundingOf(limit);
   const target = limit - tolerance / 2;
   if (!(limit > tolerance)) return 0;
   let low = 0;

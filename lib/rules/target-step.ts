@@ -25,7 +25,7 @@ export function stepToTarget(
   targetOf: (members: readonly number[], mass: number) => Float64Array,
 ): StepResult {
   const { minWeight, maxLogStep, priorPull } = options;
-  const result = projectOntoFloor(logWeights, minWeight).logWeights;
+  const result = projectOntoFloor(logWeights, minWeight);
   const K = result.length;
   const members = Array.from(result.keys()).filter(isMember);
   const logMass = members.length === K ? 0 : logSumExp(members.map((k) => result[k]));
@@ -34,7 +34,7 @@ export function stepToTarget(
   const target = targetOf(members, mass);
 
   if (maxLogStep === Infinity && priorPull === 0) {
-    const exact = projectOntoFloor(target.map(Math.log), minWeight, logMass).logWeights;
+    const exact = projectOntoFloor(target.map(Math.log), minWeight, logMass);
     members.forEach((k, i) => {
       result[k] = exact[i];
     });

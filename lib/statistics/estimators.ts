@@ -58,9 +58,11 @@ export function estimate(moments: Moments, rowSamples?: readonly (readonly numbe
  *
  * exactly. Every row tells as much of σ² as any other, so that is the plain jackknife, var = (m − 1)/m · sum_i (x₍ᵢ₎ − x̄)²;
  * of N a row tells in proportion to its samples, so that is the one for parts of unequal size (`unequalJackknife`).
+ * Where an estimate is all but linear in the rows, var is without bias, and its root on average c₄(m) times the deviation,
+ * as that of any m Gaussian numbers is: both errors are divided by c₄.
  *
- * Simulated: on average 0.9 to 2.2 times the true deviation at m = 3 to 8; the most where all is noise, the least where
- * N is far above its noise and m is 3. NaN where m < 3; null where the row scalars are not known (streaming).
+ * Simulated: on average 0.9 to 2.2 times the true deviation at m = 3 to 8; about 1 where N is far above its noise, the
+ * most where all is noise. NaN where m < 3; null where the row scalars are not known (streaming).
  */
 function jackknife(
   moments: Moments,
@@ -85,17 +87,23 @@ function jackknife(
       return mean - variances[i] / (n - s);
     });
     const whole = meanNormSquared[k] - total / (m - 1) / n;
-    const errorOfNorm = unequalJackknife(
-      whole,
-      norms,
-      sizes.map((s) => s / n),
-    );
-    const errorOfVariance = plainJackknife(variances);
+    const bias = meanOfDeviation(m);
+    const shares = sizes.map((s) => s / n);
+    const errorOfNorm = unequalJackknife(whole, norms, shares) / bias;
+    const errorOfVariance = plainJackknife(variances) / bias;
     if (!Number.isFinite(errorOfNorm) || !Number.isFinite(errorOfVariance)) continue;
     normSquared[k] = errorOfNorm;
     variance[k] = errorOfVariance;
   }
   return { normSquared, variance };
+}
+
+/** c₄(m) = √(2/(m − 1)) Γ(m/2)/Γ((m − 1)/2): the mean of the deviation of a sample of m >= 2 from N(0, 1). */
+function meanOfDeviation(m: number): number {
+  // r(m) = Γ(m/2)/Γ((m − 1)/2): r(2) = 1/√π, r(i + 1) r(i) = (i − 1)/2.
+  let ratio = 1 / Math.sqrt(Math.PI);
+  for (let i = 2; i < m; i++) ratio = (i - 1) / (2 * ratio);
+  return Math.sqrt(2 / (m - 1)) * ratio;
 }
 
 /** sqrt((m − 1)/m · sum (x₍ᵢ₎ − x̄)²). */

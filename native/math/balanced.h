@@ -32,7 +32,8 @@ PIKE_HD void SetLossWeights(const Team& team, int tasks, const UpdateOptions& op
   const double scale = options.loss_scale_mean ? 1.0 : options.tau / tasks;
   for (int k = team.lane(); k < tasks; k += team.size()) {
     const double loss = losses[k];
-    loss_weights[k] = IsFinite(loss) ? scale * (known * std::exp(options.tau * (loss - max)) / sum) : scale;
+    const double share = known * std::exp(options.tau * (loss - max)) / sum;
+    loss_weights[k] = IsFinite(loss) ? Bound(scale * share) : scale;
   }
 }
 

@@ -49,14 +49,11 @@ PIKE_HD bool ConceptualExponents(const Team& team, const UpdateOptions& options,
   const auto variances = Part(arrays.outputs, kSmoothedVariance, tasks);
   const auto log_weights = Part(arrays.outputs, kLogWeight, tasks);
   const auto target = Part(arrays.scratch, kTrial, tasks);
-  const auto raised = Part(arrays.scratch, kRaised, tasks);
   const auto member = [&](int k) {
     const double norm = norms[k];
     const double variance = variances[k];
     return !IsNaN(norm) && !IsNaN(variance);
   };
-  ProjectOntoFloor(
-      team, tasks, [](int) { return true; }, options.min_weight, 0.0, log_weights, raised);
   const double log_mass = LogMass(team, tasks, member, log_weights);
   const double mass = std::exp(log_mass);
   if (!(mass > 0)) return false;

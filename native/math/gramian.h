@@ -17,6 +17,13 @@ namespace pike::math {
 PIKE_HD constexpr int GramianNumbers(int tasks) { return 6 * tasks * tasks + 20 * tasks; }
 PIKE_HD constexpr int GramianIndices(int tasks) { return 8 * tasks; }
 
+/// Less than 2^-500 of the largest product is none: in squares, as a factorisation forms them, it would
+/// underflow.
+PIKE_HD inline void DropFaint(double* h, int n) {
+  for (int i = 0; i < n * n; i++)
+    if (std::fabs(h[i]) < 0x1p-500) h[i] = 0;
+}
+
 /// Sets h to the products of the members in units of the largest, which is returned.
 PIKE_HD inline double SetProducts(int tasks, const double* inner, const int* members, int n, double* h) {
   double unit = 0;
@@ -28,6 +35,7 @@ PIKE_HD inline double SetProducts(int tasks, const double* inner, const int* mem
       unit = Larger(unit, std::fabs(h[i * n + j]));
     }
   for (int i = 0; unit > 0 && i < n * n; i++) h[i] /= unit;
+  DropFaint(h, n);
   return unit;
 }
 
@@ -45,6 +53,7 @@ PIKE_HD inline double SetGramianTarget(int tasks, const UpdateOptions& options, 
   double* const x = workspace.Numbers(n);
   const double unit = SetProducts(tasks, inner, members, n, h);
   const double projected = Bound(ProjectOntoPsd(h, n, workspace) * unit);
+  DropFaint(h, n);
 
   // Noise that all have moves nothing.
   double least = kInfinity;

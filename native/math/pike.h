@@ -10,7 +10,7 @@ namespace pike::math {
 PIKE_HD inline double PikeExponent(const UpdateOptions& options, double y_squared, double norm,
                                    double variance) {
   const double noise = options.zeta2 / (2 * options.batch_size);
-  return Bound(y_squared * Bound(options.zeta1 * norm)) - Bound(y_squared * Bound(noise * variance));
+  return Bound(Bound(y_squared * Bound(options.zeta1 * norm)) - Bound(y_squared * Bound(noise * variance)));
 }
 
 /// Finishes exponents that stand in scratch: by the relative scale they are divided by `total` = sum_j y_j²
@@ -20,7 +20,7 @@ template <class Team, class Arrays>
 PIKE_HD bool ScaleExponents(const Team& team, const UpdateOptions& options, const Arrays& arrays,
                             double total) {
   if (options.relative && !(total > 0)) return false;
-  const double divisor = options.relative ? total : 1.0;
+  const double divisor = options.relative ? Bound(total) : 1.0;
   const auto exponents = Part(arrays.scratch, kExponent, arrays.tasks);
   for (int k = team.lane(); k < arrays.tasks; k += team.size()) {
     const double exponent = exponents[k];

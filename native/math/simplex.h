@@ -15,6 +15,11 @@ PIKE_HD inline double LogAtLeast(double weight) {
   return x;
 }
 
+/// A log-weight and a change of it. Finite if the log-weight is: one of −Infinity would stay so for ever.
+PIKE_HD inline double Plus(double log_weight, double change) {
+  return log_weight == -kInfinity ? log_weight : Larger(log_weight + change, -kMax);
+}
+
 /// Sets log-weights to value(k), one of them finite, shifted so that the weights sum to exp(log_mass).
 template <class Team, class Value, class Weights>
 PIKE_HD void Normalize(const Team& team, int tasks, Value value, double log_mass, Weights log_weights) {
@@ -31,25 +36,30 @@ PIKE_HD void Normalize(const Team& team, int tasks, Value value, double log_mass
   const double shift = log_mass - std::log(team.Sum(sum));
   for (int k = team.lane(); k < tasks; k += team.size()) {
     const double x = value(k);
-    log_weights[k] = x - max + shift;
+    log_weights[k] = Plus(Plus(x, -max), shift);
   }
 }
 
 /// Projects the log-weights of the tasks for which member(k) onto {w >= floor, sum w = exp(log_mass)}, in
-/// place. `raised` is scratch. Floor 0 leaves everything as it is.
+/// place. `raised` is scratch. Where the floor is met everything stays as it is, to the last bit.
 template <class Team, class Member, class Weights, class Scratch>
 PIKE_HD void ProjectOntoFloor(const Team& team, int tasks, Member member, double floor, double log_mass,
                               Weights log_weights, Scratch raised) {
   if (!(floor > 0)) return;
   const double log_floor = LogAtLeast(floor);
   int members = 0;
+  int count = 0;
   for (int k = team.lane(); k < tasks; k += team.size()) {
-    raised[k] = 0.0;
-    if (member(k)) members++;
+    const double x = log_weights[k];
+    const bool is_member = member(k);
+    const bool below = is_member && !(x >= log_floor);
+    raised[k] = below ? 1.0 : 0.0;
+    if (is_member) members++;
+    if (below) count++;
   }
   members = team.Sum(members);
-  int count = 0;
-  for (;;) {
+  count = team.Sum(count);
+  while (count > 0) {
     const auto free = [&](int k) {
       const double is_raised = raised[k];
       return member(k) && is_raised == 0;
@@ -62,14 +72,14 @@ PIKE_HD void ProjectOntoFloor(const Team& team, int tasks, Member member, double
     int below = 0;
     for (int k = team.lane(); k < tasks; k += team.size()) {
       const double x = log_weights[k];
-      if (!free(k) || x + shift > log_floor) continue;
+      if (!free(k) || x + shift >= log_floor) continue;
       raised[k] = 1.0;
       below++;
     }
     below = team.Sum(below);
     count += below;
     if (count < members && below > 0) continue;
-    for (int k = team.lane(); count > 0 && k < tasks; k += team.size()) {
+    for (int k = team.lane(); k < tasks; k += team.size()) {
       const double x = log_weights[k];
       if (member(k)) log_weights[k] = free(k) ? x + shift : log_floor;
     }
@@ -129,9 +139,9 @@ PIKE_HD double LogMass(const Team& team, int tasks, Member member, Weights log_w
   });
 }
 
-/// One exponentiated-gradient step, in place: w_k ← w_k exp(exponent_k), normalised, onto the floor; tasks
-/// whose exponent (scratch part kExponent) is NaN keep their weight, and the others keep their sum. Returns
-/// whether max_log_step shortened it.
+/// One exponentiated-gradient step from weights that meet the floor, in place: w_k ← w_k exp(exponent_k),
+/// normalised, onto the floor; tasks whose exponent (scratch part kExponent) is NaN keep their weight, and
+/// the others keep their sum. Returns whether max_log_step shortened it.
 template <class Team, class Prior, class Weights, class Scratch>
 PIKE_HD bool ExponentiatedStep(const Team& team, int tasks, const UpdateOptions& options, Prior log_prior,
                                Weights log_weights, Scratch scratch) {
@@ -143,20 +153,23 @@ PIKE_HD bool ExponentiatedStep(const Team& team, int tasks, const UpdateOptions&
     const double exponent = exponents[k];
     return !IsNaN(exponent);
   };
-  // A weight below the floor is raised first, among all tasks: the floor is a condition, not a step.
-  ProjectOntoFloor(
-      team, tasks, [](int) { return true; }, options.min_weight, 0.0, log_weights, raised);
   const double log_mass = LogMass(team, tasks, active, log_weights);
   if (log_mass == -kInfinity) return false;
   const double spread =
       SetDirection(team, tasks, options.prior_pull, log_prior, log_weights, exponents, direction);
 
+  // From no higher than this the floor ends every fall within the limit, so that falls set none: a weight
+  // that has climbed by the limit may fall back, and does not hold up all others for the rounding of its
+  // climb.
+  const double limit = options.max_log_step;
+  const double near_floor =
+      options.min_weight > 0 ? LogAtLeast(options.min_weight) + limit + RoundingOf(limit) : -kInfinity;
   // Sets `trial` to where a step of length t leads. Returns the largest move of a log-weight.
   const auto step_by = [&](double t) {
     const auto moved = [&](int k) {
       const double x = log_weights[k];
       const double change = direction[k];
-      return active(k) ? x + t * change : -kInfinity;
+      return active(k) ? Plus(x, t * change) : -kInfinity;
     };
     Normalize(team, tasks, moved, log_mass, trial);
     ProjectOntoFloor(team, tasks, active, options.min_weight, log_mass, trial, raised);
@@ -164,15 +177,16 @@ PIKE_HD bool ExponentiatedStep(const Team& team, int tasks, const UpdateOptions&
     for (int k = team.lane(); k < tasks; k += team.size()) {
       const double from = log_weights[k];
       const double to = trial[k];
-      if (active(k) && to != from) largest = Larger(largest, std::fabs(to - from));
+      const bool moves = to > from || (to < from && from > near_floor);
+      if (active(k) && moves) largest = Larger(largest, std::fabs(to - from));
     }
     return team.Max(largest);
   };
 
   const double at_one = step_by(1);
-  const bool limited = at_one > options.max_log_step;
+  const bool limited = at_one > limit;
   if (limited) {
-    const double t = LongestFittingStep(step_by, options.max_log_step, spread, at_one);
+    const double t = LongestFittingStep(step_by, limit, spread, at_one);
     if (t == 0) return true;
     step_by(t);
   }

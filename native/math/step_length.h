@@ -10,12 +10,15 @@ PIKE_HD inline double Between(double low, double high) {
   return high > 4 * low && low > 0 ? std::sqrt(low) * std::sqrt(high) : low + (high - low) / 2;
 }
 
+/// How exactly a largest move of log-weights is kept to, and how little of it is none.
+PIKE_HD inline double RoundingOf(double limit) { return 0x1p-48 * (1 + limit); }
+
 /// The largest t in [0, 1) with move(t) <= limit, to 2^-48 (1 + limit) in the move; move(t) rises from 0 and
 /// at most as t·spread, and at_one = move(1) > limit. What is returned fits: 0, or a t for which move() said
 /// so.
 template <class Move>
 PIKE_HD double LongestFittingStep(Move move, double limit, double spread, double at_one) {
-  const double tolerance = 0x1p-48 * (1 + limit);
+  const double tolerance = RoundingOf(limit);
   const double target = limit - tolerance / 2;
   if (!(limit > tolerance)) return 0;
   double low = 0;

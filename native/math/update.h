@@ -100,6 +100,11 @@ PIKE_HD UpdateResult UpdateWeights(const Team& team, const UpdateOptions& option
   }
   bool limited = false;
   if (measured) {
+    // A weight below the floor is raised first, among all tasks and also if nothing moves: the floor is a
+    // condition, not a step.
+    ProjectOntoFloor(
+        team, tasks, [](int) { return true; }, options.min_weight, 0.0, Part(outputs, kLogWeight, tasks),
+        Part(arrays.scratch, kRaised, tasks));
     const bool moves = SetExponents(team, options, arrays, &limited);
     const auto log_weights = Part(outputs, kLogWeight, tasks);
     if (moves) {

@@ -85,6 +85,24 @@ describe('Allocator', () => {
     }
   });
 
+  it('takes weights that meet the floor as they are, to the last bit', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 3, max: 40 }), { minLength: 2, maxLength: 8 }),
+        fc.integer({ min: 1, max: 3 }),
+        (samples, minPerTask) => {
+          const batchSize = sum(samples);
+          // Some of them stand on the floor itself.
+          const w = simplex(samples);
+          const allocator = new Allocator({ batchSize, tasks: w.length, minPerTask });
+          const counts = allocator.next(w);
+          expect(allocator.state().residual).toEqual(w.map((x, k) => batchSize * x - counts[k]));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
   it('does not wind up against a floor', () => {
     const allocator = new Allocator({ batchSize: 32, tasks: 3, minPerTask: 2 });
     for (let step = 0; step < 500; step++)

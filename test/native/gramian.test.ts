@@ -55,6 +55,8 @@ describe('native/math', () => {
         if (random() < 0.1) variance[K - 1] = Number.NaN;
       }
       if (K > 1 && random() < 0.1) inner[1] = Number.NaN;
+      // Next to which all others, and their squares, are nothing.
+      if (K > 1 && random() < 0.2) inner[K * K - 1] = pick(random, [-1e308, 1e308]);
       const statistics = {
         tasks: K,
         microBatches: new Int32Array(K).fill(4),

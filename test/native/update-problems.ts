@@ -34,19 +34,19 @@ export function randomOptions(random: () => number, rule: SolvedRule, K: number)
     batchSize: pick(random, [K, 64 + K, 4096]),
     rule,
     ...(total > 0 && random() < 0.5 ? { initialWeights: weights.map((w) => w / total) } : {}),
-    zeta1: pick(random, [0, 0.05, 1, 1e3]),
-    zeta2: pick(random, [0, 0.005, 1]),
+    zeta1: pick(random, [0, 0.05, 1, 1e3, 1e300]),
+    zeta2: pick(random, [0, 0.005, 1, 1e300]),
     scale: pick(random, ['relative', 'absolute']),
     minWeight,
     maxLogStep: pick(random, [0.3, 0.3, Infinity, Infinity, 1e-3, 1e-12, 20]),
     priorPull: pick(random, [0, 0, 0.05, 1]),
     smoothing: pick(random, [0, 0.5, 0.9]),
     clipNorms: random() < 0.5,
-    tau: pick(random, [0.5, 1, 3, 100]),
+    tau: pick(random, [0.5, 1, 3, 100, 1e300, Number.MAX_VALUE]),
     lossScale: pick(random, ['mean', 'paper']),
     learningRate: pick(random, [1e-4, 0.1, 1]),
     smoothness: pick(random, [0.1, 1, 100]),
-    ...(random() < 0.3 ? { alpha: pick(random, [1e-3, 1, 1e6]) } : {}),
+    ...(random() < 0.3 ? { alpha: pick(random, [1e-3, 1, 1e6, 1e300]) } : {}),
     beta: pick(random, [1, 1, 0.5]),
     gamma: pick(random, [1, 1, 1.5]),
   });
@@ -92,10 +92,12 @@ export function randomLosses(random: () => number, K: number): LossAverage {
 /** A state to begin with: the initial weights, or any. */
 export function randomInput(random: () => number, options: ResolvedOptions): UpdateInput {
   const K = options.tasks.length;
+  // A limit cannot be seen, and so not be kept, by log-weights of 1e308: that is for steps without one.
+  const spreads = options.maxLogStep === Infinity ? [1, 30, 800, 1e308] : [1, 30, 800];
   const logWeights =
     random() < 0.5
       ? initialLogWeights(options)
-      : normalize(Array.from({ length: K }, () => -random() * pick(random, [1, 30, 800])));
+      : normalize(Array.from({ length: K }, () => -random() * pick(random, spreads)));
   return {
     options,
     step: 0,

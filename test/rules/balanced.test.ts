@@ -110,6 +110,32 @@ describe('balanced', () => {
     });
   });
 
+  it('has finite loss weights for every tau, also where their sum is the largest number', () => {
+    for (const tau of [1e300, Number.MAX_VALUE])
+      for (const lossScale of ['paper', 'mean'] as const)
+        for (const losses of [
+          [1, 2, 2],
+          [1, 2, 3],
+          [Number.MAX_VALUE, 1, -Number.MAX_VALUE],
+        ]) {
+          const y = balancedLossWeights(losses, { tau, lossScale });
+          expect(y.every((value) => Number.isFinite(value) && value >= 0)).toBe(true);
+          const s = { normSquared: [1, 3, -0.5], variance: [5, 2, 9] };
+          for (const scale of ['relative', 'absolute'] as const) {
+            const w = balanced([0.2, 0.3, 0.5], s, { losses, tau, lossScale, batchSize: 8, scale });
+            expect(Math.abs(w.reduce((a, b) => a + b, 0) - 1)).toBeLessThan(1e-12);
+          }
+        }
+    // τ itself, which K·(τ/K) may pass by.
+    for (let K = 2; K < 60; K++)
+      expect(
+        balancedLossWeights(
+          Array.from({ length: K }, (_, k) => Number(k === 0)),
+          { tau: Number.MAX_VALUE, lossScale: 'paper' },
+        )[0],
+      ).toBeLessThanOrEqual(Number.MAX_VALUE);
+  });
+
   it('gives loss weights to the mixer and its report, and asks for losses', async () => {
     const rows = [
       [row(1), row(3)],

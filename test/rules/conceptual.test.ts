@@ -130,6 +130,31 @@ describe('conceptual', () => {
     expect(Array.from(minimizeSeparable([0, -0.5], [0, 1], [0, 0], [0.3, 1]))).toEqual([0.3, 0.7]);
   });
 
+  it('has weights on the simplex for infinite λ, too: who gains without end takes all, who costs so nothing', () => {
+    const ones = [1, 1, 1];
+    const weights = (lambda: number[], kappa = ones) =>
+      Array.from(minimizeSeparable(lambda, kappa, [0, 0, 0], ones));
+    expect(weights([Infinity, -Infinity, 0])).toEqual([0, 1, 0]);
+    expect(weights([-Infinity, -Infinity, 0], [1, 0, 1])).toEqual([0.5, 0.5, 0]);
+    expect(weights([Infinity, 0, 0])).toEqual([0, 0.5, 0.5]);
+    const random = mulberry32(4);
+    const values = [Infinity, -Infinity, Number.MAX_VALUE, -Number.MAX_VALUE, 1e300, 0, 1, -1, 1e-300];
+    for (let problem = 0; problem < 5000; problem++) {
+      const draw = () => values[Math.floor(random() * values.length)];
+      const w = minimizeSeparable(
+        ones.map(draw),
+        ones.map(() => Math.min(Math.abs(draw()), Number.MAX_VALUE)),
+        [0.1, 0, 0.2],
+        [1, 0.9, 0.6],
+      );
+      expect(Math.abs(w.reduce((a, x) => a + x, 0) - 1)).toBeLessThan(1e-12);
+      w.forEach((x, k) => {
+        expect(x).toBeGreaterThanOrEqual([0.1, 0, 0.2][k]);
+        expect(x).toBeLessThanOrEqual([1, 0.9, 0.6][k]);
+      });
+    }
+  });
+
   it('refuses what has no solution', async () => {
     const statistics = { normSquared: [1, 1], variance: [1, 1] };
     const good = { learningRate: 0.1, smoothness: 1, batchSize: 8 };

@@ -171,6 +171,42 @@ it('raises a weight below a floor that came with a restore, whatever maxLogStep'
   expect(r.weights[1]).toBeGreaterThanOrEqual(0.2);
 });
 
+it.each(['pike', 'balanced', 'mirror', 'conceptual', 'gramian', 'famo'])(
+  '%s: a floor that came with a restore is met by all tasks, also where nothing moves',
+  async (rule) => {
+    const bound = ['mirror', 'conceptual', 'gramian'].includes(rule)
+      ? { learningRate: 0.1, smoothness: 1 }
+      : {};
+    const options = { rule, minWeight: 0, initialWeights: [0.999, 0.001], priorPull: 0, ...bound };
+    const restored = Mixer.restore(mixerOf(options).state(), { minWeight: 0.2 });
+    // Norms below 0: nothing but noise, and b was not even measured.
+    const report = await restored.measure([[row(5), row(-5)], []], {
+      samples: [[1, 1], []],
+      losses: [[1, 1], []],
+    });
+    expect(report.weights[1]).toBeGreaterThanOrEqual(0.2);
+    expect(report.weights[0] + report.weights[1]).toBeCloseTo(1, 14);
+    expect(report.floored).toContain('b');
+  },
+);
+
+it('the Mixer keeps its floor for a rule of one’s own that knows of none, and names who stands on it', async () => {
+  const rule: WeightRule = {
+    name: 'winner',
+    needs: { gradients: false },
+    init: (K) => ({ logWeights: Array.from({ length: K }, (_, k) => (k === 0 ? 0 : '-Infinity')) }),
+    update: (state) => ({ state: { ...state, logWeights: ['-Infinity', 0] }, floored: [] }),
+  };
+  const mixer = mixerOf({ rule, minWeight: 0.1 });
+  expect(mixer.weights[1]).toBeGreaterThanOrEqual(0.1);
+  const report = await mixer.update();
+  expect(report.weights[0]).toBeGreaterThanOrEqual(0.1);
+  expect(report.weights[1]).toBeCloseTo(0.9, 14);
+  expect(report.floored).toEqual(['a']);
+  // And what it left is what it goes on from.
+  expect(mixer.weights).toEqual(report.weights);
+});
+
 it('conceptual reads beta, gamma, minWeight and counts negative N as 0', () => {
   const s = { normSquared: [1, 2], variance: [4, 1] };
   const o = { learningRate: 0.5, smoothness: 1, batchSize: 4 };

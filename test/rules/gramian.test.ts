@@ -73,6 +73,29 @@ describe('gramian', () => {
     expect(objective).toBeLessThanOrEqual(c.objective_at_w_diag + 1e-15);
   });
 
+  it('has a defined result where products lie hundreds of magnitudes apart', () => {
+    const M = Number.MAX_VALUE;
+    const extremes = [0, 1, -1, 0.5, M, -M, 1e300, -1e300, 1e-300, 1e-150, 1e-160, 1e-200, Number.MIN_VALUE];
+    const draw = mulberry32(3);
+    const any = () => extremes[Math.floor(draw() * extremes.length)] * (draw() < 0.5 ? 1 : draw());
+    const rates = [1e-300, 1e-3, 1, 1e300];
+    for (let problem = 0; problem < 20_000; problem++) {
+      const K = 2 + (problem % 5);
+      const inner = new Float64Array(K * K);
+      for (let j = 0; j < K; j++) for (let k = 0; k <= j; k++) inner[j * K + k] = inner[k * K + j] = any();
+      const w = gramian(
+        uniform(K),
+        { inner, variance: uniform(K).map(any) },
+        {
+          learningRate: rates[Math.floor(draw() * 4)],
+          smoothness: rates[Math.floor(draw() * 4)],
+          batchSize: 8,
+        },
+      );
+      if (!(Math.abs(sum(w) - 1) < 1e-12 && Math.min(...w) >= 0)) expect.fail(`${inner}: ${w}`);
+    }
+  });
+
   const random = mulberry32(1);
   const draw = (K: number, kind: (typeof GRAMIANS)[number]) => {
     const pick = (values: readonly number[]) => values[Math.floor(random() * values.length)];

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { exponentiatedStep, normalize, projectOntoFloor, weightsOf } from '../../lib/rules/simplex.js';
+import {
+  exponentiatedStep,
+  logAtLeast,
+  normalize,
+  projectOntoFloor,
+  weightsOf,
+} from '../../lib/rules/simplex.js';
 import { longestFittingStep } from '../../lib/rules/step-length.js';
 import { largestDifference } from '../support/expect.js';
 
@@ -78,6 +84,33 @@ describe('longestFittingStep', () => {
     expect(largestDifference(behind.logWeights, alone.logWeights)).toBeLessThan(1e-13);
   });
 
+  it('does not count falls that the floor ends within the limit: a weight may fall as far as it has climbed', () => {
+    const minWeight = 0.05;
+    const maxLogStep = 0.3;
+    const above = (by: number) => {
+      const first = Math.exp(logAtLeast(minWeight) + by);
+      return [logAtLeast(minWeight) + by, ...[0.6, 0.4].map((part) => Math.log(part * (1 - first)))];
+    };
+    // Far down; between the other two there is a difference that only a long step lets one see.
+    const step = (start: number[]) =>
+      exponentiatedStep(start, [-1e6, 1, 0], { minWeight, maxLogStep, priorPull: 0, logPrior: start });
+    // The climb ends within rounding of the limit, on either side of it.
+    for (const rounding of [-1e-15, -1e-16, 0, 1e-16, 4e-16, 1e-15]) {
+      const start = above(maxLogStep + rounding);
+      const { logWeights, limited, floored } = step(start);
+      expect(floored).toEqual([0]);
+      expect(limited).toBe(true);
+      // What then sets the limit is the fall of the third.
+      expect(start[2] - logWeights[2]).toBeCloseTo(maxLogStep, 13);
+      expect(logWeights[1] - start[1]).toBeGreaterThan(0.1);
+    }
+    // From higher up, the fall is what sets the limit.
+    const start = above(maxLogStep + 1e-3);
+    const { logWeights, floored } = step(start);
+    expect(floored).toEqual([]);
+    expect(start[0] - logWeights[0]).toBeCloseTo(maxLogStep, 13);
+  });
+
   it('spans magnitudes by few evaluations', () => {
     for (const reached of [1e-280, 1e-150, 1e-3]) {
       let evaluations = 0;
@@ -104,11 +137,11 @@ describe('longestFittingStep', () => {
         fc.constantFrom(0, 0.01, 0.2),
         fc.constantFrom(0.3, 1e-5, 1e-15, 1e-300, 40),
         (raw, exponent, minWeight, maxLogStep) => {
-          const from = projectOntoFloor(normalize(raw), minWeight).logWeights;
+          const from = projectOntoFloor(normalize(raw), minWeight);
           const options = { minWeight, maxLogStep, priorPull: 0, logPrior: from };
           const { logWeights, limited } = exponentiatedStep(from, exponent, options);
           // What raising the weights to the floor once more moves by rounding is no step.
-          const projected = projectOntoFloor(from, minWeight).logWeights;
+          const projected = projectOntoFloor(from, minWeight);
           if (limited) expect(largestDifference(logWeights, projected)).toBeLessThanOrEqual(maxLogStep);
         },
       ),

@@ -22,7 +22,7 @@ import {
   stepResult,
   type WeightRule,
 } from '../rule.js';
-import { bound, normalize, projectOntoFloor, stay } from '../simplex.js';
+import { bound, normalize, stay } from '../simplex.js';
 import { assertSameParameters, decodeCount, decodeKnown, encodeKnown, requirePerTask } from './parameters.js';
 
 export interface FamoOptions {
@@ -81,7 +81,7 @@ export function famo(options: FamoOptions = {}): WeightRule {
       const gains = now.map((loss, k) => Math.log(before[k]) - Math.log(loss));
       const stepped = stepLogits(state, gains, { rate, decay, optimizer });
       const latest = now.map((loss, k) => (Number.isNaN(loss) ? before[k] : loss));
-      const result = stepResult(stay(projectOntoFloor(current, minWeight).logWeights, minWeight));
+      const result = stepResult(stay(current, minWeight));
       return {
         ...result,
         state: { ...result.state, parameters, losses: encodeKnown(latest), ...stepped },

@@ -93,14 +93,11 @@ function fixedRule(
     init(tasks, options) {
       refuseInitialWeights(name, options);
       const target = normalize(logTarget(tasks));
-      const { logWeights } = projectOntoFloor(target, options.minWeight);
-      return { logWeights: encodeLogWeights(logWeights), parameters };
+      return { logWeights: encodeLogWeights(projectOntoFloor(target, options.minWeight)), parameters };
     },
     update(state, { tasks }, { options: { minWeight } }) {
       assertSameParameters(name, state, parameters);
-      // The floor may have changed with a restore.
-      const { logWeights } = projectOntoFloor(decodeLogWeights(state.logWeights, tasks), minWeight);
-      const result = stepResult(stay(logWeights, minWeight));
+      const result = stepResult(stay(decodeLogWeights(state.logWeights, tasks), minWeight));
       return { ...result, state: { ...result.state, parameters } };
     },
   };

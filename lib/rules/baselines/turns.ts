@@ -74,7 +74,7 @@ function drawTask({ seed, initialWeights }: RuleOptions, index: number): number 
 function oneTask(tasks: number, task: number, { minWeight }: RuleOptions): Float64Array {
   const logWeights = new Float64Array(tasks).fill(-Infinity);
   logWeights[task] = 0;
-  return projectOntoFloor(logWeights, minWeight).logWeights;
+  return projectOntoFloor(logWeights, minWeight);
 }
 
 function result(logWeights: Float64Array, { minWeight }: RuleOptions, more: Omit<RuleState, 'logWeights'>) {
