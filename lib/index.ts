@@ -49,5 +49,12 @@ export type {
 } from './rules/rule.js';
 export { rules } from './rules/rules.js';
 export type { BoundOptions, RuleStatistics, StatelessOptions } from './rules/stateless.js';
+export { arraySource } from './sampling/array-source.js';
+export { indexSpace, type OrderOptions } from './sampling/index-space.js';
+export { iterableSource, onePassSource } from './sampling/iterable-source.js';
+export { jsonLines, type LineFileOptions, type TextLinesOptions, textLines } from './sampling/line-file.js';
+export { shuffled } from './sampling/shuffled.js';
+export type { Cursor, Drawn, Pass, SampleSource, SourceInput } from './sampling/source.js';
+export { loadState, saveState } from './sampling/state-file.js';
 export { type Conflict, conflict } from './statistics/conflict.js';
 export type { StandardErrors, Statistics } from './statistics/statistics.js';
