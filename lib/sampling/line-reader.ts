@@ -104,7 +104,7 @@ export class LineReader {
     const kept = start >= 0 && start < this.#filled ? this.#filled - start : 0;
     const size = Math.max(this.#chunkBytes, 2 * kept);
     const buffer = this.#buffer.length === size ? this.#buffer : Buffer.allocUnsafe(size);
-    this.#buffer.copy(buffer, 0, start, start + kept);
+    if (kept > 0) this.#buffer.copy(buffer, 0, start, start + kept);
     this.#buffer = buffer;
     this.#bufferStart = this.#place.byte;
     this.#filled = kept;

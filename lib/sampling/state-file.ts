@@ -4,8 +4,9 @@
  * crash of the process or the machine.
  */
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { threadId } from 'node:worker_threads';
 import { PikeError } from '../errors.js';
@@ -28,7 +29,7 @@ const saving = new Map<string, Promise<void>>();
 export async function saveState(path: string | URL, state: unknown): Promise<void> {
   const file = pathOf('saveState', path);
   const text = encode(state);
-  const target = await realpath(file).catch(() => file);
+  const target = targetOf(file);
   const before = saving.get(target) ?? Promise.resolve();
   const save = before.then(() => replace(target, text));
   const settled = save.catch(() => {});
@@ -132,6 +133,15 @@ function isRunning(pid: number): boolean {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
+/** The file that a link names; at once, because a wait here would let a later save overtake. */
+function targetOf(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return resolve(file);
   }
 }
 

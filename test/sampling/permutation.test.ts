@@ -87,10 +87,10 @@ describe('orders are uniform', () => {
     expect(Math.abs(chiSquareDeviation([...counts.values()]))).toBeLessThan(4);
   });
 
-  it.each([
-    ['epochs', (i: number) => [3, i, 0] as const],
-    ['seeds', (i: number) => [i, 3, 0] as const],
-    ['parts', (i: number) => [3, 3, i] as const],
+  it.each<[string, (i: number) => [number, number, number]]>([
+    ['epochs', (i) => [3, i, 0]],
+    ['seeds', (i) => [i, 3, 0]],
+    ['parts', (i) => [3, 3, i]],
   ])('every number in every place, over %s', (_, named) => {
     for (const size of [7, 50, 300]) {
       const counts = new Float64Array(size * size);

@@ -22,9 +22,11 @@ export async function readAll<T>(cursor: Cursor<T>, count: number | (() => numbe
 /** The whole pass. */
 export async function pass<T>(source: SampleSource<T>, epoch = 0, seed = 1, count = 7): Promise<Drawn<T>> {
   const cursor = source.open(epoch, seed);
-  const all = await readAll(cursor, count);
-  await cursor.close();
-  return all;
+  try {
+    return await readAll(cursor, count);
+  } finally {
+    await cursor.close();
+  }
 }
 
 /** Opens the source anew at every position that reads of `count` lead to; each must go on with what was left. */
