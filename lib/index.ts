@@ -49,5 +49,14 @@ export type {
 } from './rules/rule.js';
 export { rules } from './rules/rules.js';
 export type { BoundOptions, RuleStatistics, StatelessOptions } from './rules/stateless.js';
+export {
+  type MixedBatch,
+  MixedSource,
+  type MixedSourceOptions,
+  type RestoreOptions,
+} from './sampling/mixed-source.js';
+export type { MixedSourceState, SourceState } from './sampling/mixed-state.js';
+export type { SourceAccount } from './sampling/mixed-task.js';
+export type { Policy } from './sampling/policy.js';
 export { type Conflict, conflict } from './statistics/conflict.js';
 export type { StandardErrors, Statistics } from './statistics/statistics.js';

@@ -144,15 +144,25 @@ export class Mixer extends EventEmitter<MixerEvents> {
   /**
    * Draws the next batch: K sample counts that sum to the batch size. Advances the step. During an update that
    * has not settled yet, the old weights hold.
+   *
+   * @param atMost samples that each task has left, K whole numbers, Infinity where there is no end to them: a task gets
+   *   no more, and what it lacks goes to the others by their weights
+   * @throws PikeError `ERR_SHAPE`, `ERR_INVALID_OPTION`, also when the limits together do not fill a batch
    */
-  next(): Int32Array {
+  next(atMost?: ArrayLike<number>): Int32Array {
     this.#assertAlive();
-    const counts = this.#allocator.next(this.weights);
+    const counts = this.#allocator.next(this.weights, atMost);
     this.#schedule.advance();
     // Gradients of parameters that have since moved on must not meet those of the next measurement.
     if (this.#measurement && this.#schedule.isPast(this.#measurement.begun))
       this.#discardLater(this.#measurement);
     return counts;
+  }
+
+  /** The counts that `next` would return now. Nothing is changed: with other weights by then, they are others. */
+  peek(atMost?: ArrayLike<number>): Int32Array {
+    this.#assertAlive();
+    return this.#allocator.peek(this.weights, atMost);
   }
 
   /**
