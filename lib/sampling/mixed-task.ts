@@ -2,12 +2,12 @@
 
 import { PikeError } from '../errors.js';
 import { CallQueue } from '../mixer/call-queue.js';
-import { splitMix64 } from '../rules/baselines/random.js';
-import { show } from '../validate.js';
+import { seedOf } from './counter-random.js';
 import type { SourceState } from './mixed-state.js';
 import { type Passes, type Policy, passesOf } from './policy.js';
 import type { Drawn, SampleSource, SourceInput } from './source.js';
 import { TaskStream } from './task-stream.js';
+import { toSource } from './to-source.js';
 
 /** What has been seen of a source. */
 export interface SourceAccount {
@@ -113,18 +113,4 @@ export class MixedTask<T> {
   async close(): Promise<void> {
     await Promise.all([this.training.close(), this.#measuring.close()]);
   }
-}
-
-function toSource<T>(name: string, given: SourceInput<T>): SampleSource<T> {
-  if (typeof (given as SampleSource<T> | undefined)?.open === 'function') return given as SampleSource<T>;
-  throw new PikeError(
-    'ERR_INVALID_OPTION',
-    `sources['${name}'] must be a source of samples, but is ${show(given)}.`,
-  );
-}
-
-function seedOf(seed: number, name: string): number {
-  let hash = BigInt(seed);
-  for (const letter of name) hash = splitMix64(hash ^ BigInt(letter.codePointAt(0)!), 0n);
-  return Number(hash >> 11n);
 }

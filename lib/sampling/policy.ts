@@ -58,5 +58,5 @@ function checkPolicy(name: string, given: unknown): Policy {
       ...(after === undefined ? {} : { after: requireOneOf(`${name}.after`, after, ['drop', 'stop']) }),
     };
   }
-  return requireOneOf(name, given as Exclude<Policy, object>, ['repeat', 'stop', 'drop']);
+  return requireOneOf<Exclude<Policy, object>>(name, given, ['repeat', 'stop', 'drop']);
 }

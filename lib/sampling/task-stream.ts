@@ -61,8 +61,8 @@ export class TaskStream<T> {
   #abort = new AbortController();
   /** The read in flight. It never rejects. */
   #reading: Promise<void> | null = null;
-  /** Why the last read failed, until somebody needs what it should have read. */
-  #failure: PikeError | null = null;
+  /** Why the last read, of `count` samples, failed, until somebody needs what it should have read. */
+  #failure: { readonly error: PikeError; readonly count: number } | null = null;
 
   constructor(task: string, source: SampleSource<T>, options: TaskStreamOptions, state?: StreamState) {
     this.#task = task;
@@ -91,10 +91,15 @@ export class TaskStream<T> {
    *   `ERR_TIMEOUT` when it stalls; the read goes on, and a later call waits for it again. Or the signal's reason
    */
   async ensure(count: number, signal?: AbortSignal): Promise<void> {
-    const { timeout } = this.#options;
+    const { timeout, prefetch } = this.#options;
     while (this.#buffered < count && !this.ended) {
-      if (!this.#reading) this.#throwFailure();
-      const reading = this.#reading ?? this.#start(Math.max(count, this.#options.prefetch) - this.#buffered);
+      const missing = count - this.#buffered;
+      const failure = this.#failure;
+      this.#failure = null;
+      // One that read ahead may have failed at a sample that is not needed yet.
+      if (failure && failure.count <= missing) throw failure.error;
+      const ahead = failure ? 0 : prefetch - this.#buffered;
+      const reading = this.#reading ?? this.#start(Math.max(missing, ahead));
       await waitFor(
         reading,
         timeout,
@@ -163,12 +168,6 @@ export class TaskStream<T> {
     return structuredClone({ ...place, samples: this.#handedOut });
   }
 
-  #throwFailure(): void {
-    const failure = this.#failure;
-    this.#failure = null;
-    if (failure) throw failure;
-  }
-
   #start(count: number): Promise<void> {
     const reading = this.#read(count).then(() => {
       if (this.#reading === reading) this.#reading = null;
@@ -189,7 +188,7 @@ export class TaskStream<T> {
       this.#store(cursor, drawn);
       if (this.#hasPassed(drawn.samples.length < count)) await this.#beginNextPass(cursor);
     } catch (cause) {
-      if (!signal.aborted) this.#failure = this.#named(cause);
+      if (!signal.aborted) this.#failure = { error: this.#named(cause), count };
     }
   }
 
