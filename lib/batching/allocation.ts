@@ -93,6 +93,18 @@ export class Allocator {
     return { counts, residual: target.map((t, k) => t - counts[k]) };
   }
 
+  /**
+   * One for the other tasks, once task `task` is gone: they go on from what is carried of theirs, and share what is
+   * carried of it.
+   */
+  without(task: number): Allocator {
+    const { batchSize, minPerTask } = this;
+    const rest = new Allocator({ batchSize, minPerTask, tasks: this.tasks - 1 });
+    const share = this.#residual[task] / rest.tasks;
+    rest.#residual = this.#residual.filter((_, k) => k !== task).map((r) => r + share);
+    return rest;
+  }
+
   state(): AllocatorState {
     const { batchSize, tasks, minPerTask } = this;
     return { batchSize, tasks, minPerTask, residual: Array.from(this.#residual) };
