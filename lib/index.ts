@@ -53,6 +53,15 @@ export { arraySource } from './sampling/array-source.js';
 export { indexSpace, type OrderOptions } from './sampling/index-space.js';
 export { iterableSource, onePassSource } from './sampling/iterable-source.js';
 export { jsonLines, type LineFileOptions, type TextLinesOptions, textLines } from './sampling/line-file.js';
+export {
+  type MixedBatch,
+  MixedSource,
+  type MixedSourceOptions,
+  type RestoreOptions,
+} from './sampling/mixed-source.js';
+export type { MixedSourceState, SourceState } from './sampling/mixed-state.js';
+export type { SourceAccount } from './sampling/mixed-task.js';
+export type { Policy } from './sampling/policy.js';
 export { shuffled } from './sampling/shuffled.js';
 export type { Cursor, Drawn, Pass, SampleSource, SourceInput } from './sampling/source.js';
 export { loadState, saveState } from './sampling/state-file.js';

@@ -14,6 +14,7 @@ import {
   requireNumberIn,
   requirePositiveNumber,
 } from '../../validate.js';
+import { retiresFrom } from '../retirement.js';
 import {
   decodeLogWeights,
   encodeLogWeights,
@@ -96,6 +97,7 @@ function fixedRule(
       const { logWeights } = projectOntoFloor(target, options.minWeight);
       return { logWeights: encodeLogWeights(logWeights), parameters };
     },
+    retire: retiresFrom(),
     update(state, { tasks }, { options: { minWeight } }) {
       assertSameParameters(name, state, parameters);
       // The floor may have changed with a restore.

@@ -1,0 +1,202 @@
+import { describe, expect, it } from 'vitest';
+import { type MixedBatch, MixedSource, Mixer, type WeightRule } from '../../lib/index.js';
+import { indexSpace } from '../../lib/sampling/index-space.js';
+import { mulberry32 } from '../support/gradients.js';
+import { mixtureOf, names } from '../support/sources.js';
+
+const sum = (x: ArrayLike<number>) => Array.from(x).reduce((a, b) => a + b, 0);
+const indicesOf = (batch: MixedBatch<unknown>) =>
+  Object.fromEntries(Object.entries(batch.tasks).map(([task, { indices }]) => [task, indices]));
+
+/** Weights that drift for no reason but the step. */
+const drift: WeightRule = {
+  name: 'drift',
+  needs: { gradients: false },
+  init: (K) => ({ logWeights: new Array(K).fill(-Math.log(K)) }),
+  update: (_state, { tasks: K }, { step }) => {
+    const x = Array.from({ length: K }, (_, k) => Math.exp(1.5 * Math.sin(step / (20 + 7 * k) + k)));
+    return { state: { logWeights: x.map((w) => Math.log(w / sum(x))) } };
+  },
+};
+
+const K = 8;
+const sizes = [50, 333, 1000, 77, 2048, 10, 500, 123];
+const driftingMixer = () =>
+  new Mixer({ tasks: names(K), batchSize: 24, rule: drift, updateInterval: 1, backend: 'reference' });
+const drifting = () =>
+  new MixedSource<number>({
+    mixer: driftingMixer(),
+    sources: Object.fromEntries(names(K).map((name, k) => [name, indexSpace(sizes[k])])),
+    seed: 5,
+  });
+
+async function step(mixed: MixedSource<number>) {
+  if (mixed.mixer.due) await mixed.mixer.update();
+  const { value } = await mixed.next();
+  return value!;
+}
+
+describe('MixedSource', () => {
+  it('2,000 steps of drifting weights: batches sum to b, tasks follow their targets, passes repeat nothing', async () => {
+    const mixed = drifting();
+    const totals = new Float64Array(K);
+    const targets = new Float64Array(K);
+    const seen = names(K).map(() => new Map<number, number>());
+    let moved = 0;
+    for (let t = 0; t < 2000; t++) {
+      const batch = await step(mixed);
+      expect(batch.step).toBe(t);
+      expect(sum(batch.counts)).toBe(24);
+      expect(batch.samples.length).toBe(24);
+      const indices = indicesOf(batch);
+      for (const [k, name] of names(K).entries()) {
+        expect(indices[name].length).toBe(batch.counts[k]);
+        totals[k] += batch.counts[k];
+        targets[k] += 24 * batch.weights[k];
+        expect(Math.abs(totals[k] - targets[k])).toBeLessThanOrEqual(2);
+        moved = Math.max(moved, Math.abs(batch.weights[k] - 1 / K));
+        // Within pass e every sample has been seen e times, or e + 1 times.
+        for (const i of indices[name]) {
+          const times = seen[k].get(i) ?? 0;
+          const pass = Math.floor(sum([...seen[k].values()]) / sizes[k]);
+          expect(times).toBe(pass);
+          seen[k].set(i, times + 1);
+        }
+      }
+      expect(batch.samples).toEqual(names(K).flatMap((name) => batch.tasks[name].samples));
+    }
+    expect(moved).toBeGreaterThan(0.2);
+    for (const [k, name] of names(K).entries()) {
+      expect(mixed.accounting[name]).toEqual({
+        samples: totals[k],
+        passes: Math.floor(totals[k] / sizes[k]),
+        inPass: totals[k] % sizes[k],
+        size: sizes[k],
+        drawn: 0,
+      });
+      if (sizes[k] === 10) expect(totals[k]).toBeGreaterThan(1000);
+    }
+  });
+
+  it('resumed at any step, it goes on with the same samples and weights, and the same measurements', async () => {
+    const random = mulberry32(3);
+    const run = async (mixed: MixedSource<number>, from: number, to: number) => {
+      const trace: string[] = [];
+      for (let t = from; t < to; t++) {
+        const batch = await step(mixed);
+        const drawn = t % 3 === 0 ? (await mixed.draw(`task${t % K}`, 1 + (t % 7))).indices : [];
+        trace.push(JSON.stringify([t, Array.from(batch.weights), indicesOf(batch), drawn]));
+      }
+      return trace;
+    };
+    const whole = await run(drifting(), 0, 150);
+    const steps = [0, 1, 149, ...Array.from({ length: 20 }, () => Math.floor(150 * random()))];
+    for (const at of steps) {
+      const first = drifting();
+      await run(first, 0, at);
+      const state = JSON.parse(JSON.stringify(first.state()));
+      expect(state).toEqual(first.state());
+      const second = MixedSource.restore<number>(state, {
+        sources: Object.fromEntries(names(K).map((name, k) => [name, indexSpace(sizes[k])])),
+        overrides: { rule: drift },
+        // What is read ahead, and in what pieces, is no part of the sequence.
+        prefetch: at % 40,
+      });
+      expect(await run(second, at, 150)).toEqual(whole.slice(at));
+      // Taking a state has changed nothing.
+      expect(await run(first, at, Math.min(at + 10, 150))).toEqual(whole.slice(at, at + 10));
+    }
+  });
+
+  it('a state taken while a batch is gathered stands before it', async () => {
+    const { mixed, mixer } = mixtureOf({ a: { delay: () => 5 }, b: {} }, { prefetch: 0 });
+    await mixed.next();
+    const before = mixed.state();
+    const pending = mixed.next();
+    for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(mixed.state()).toEqual(before);
+    expect(mixer.step).toBe(1);
+    await pending;
+    expect(mixer.step).toBe(2);
+  });
+
+  it('weights that change while samples are read act on that very batch', async () => {
+    const rule: WeightRule = {
+      name: 'jump',
+      needs: { gradients: false },
+      init: () => ({ logWeights: [Math.log(0.5), Math.log(0.5)] }),
+      update: () => ({ state: { logWeights: [Math.log(0.125), Math.log(0.875)] } }),
+    };
+    const { mixed, mixer } = mixtureOf(
+      { a: { delay: () => 20 }, b: { delay: () => 5 } },
+      { prefetch: 0 },
+      { rule },
+    );
+    const pending = mixed.next();
+    await mixer.update();
+    const { value } = await pending;
+    expect(Array.from(value!.counts)).toEqual([1, 7]);
+    expect(value!.weights[0]).toBeCloseTo(0.125, 12);
+    expect(value!.tasks.a.indices).toEqual([0]);
+    // What was read for the old weights comes next.
+    expect((await mixed.next()).value!.tasks.a.indices).toEqual([1]);
+  });
+
+  it('ends before the first batch that needs more of a source with stop, and loses nothing', async () => {
+    for (const tells of [true, false]) {
+      const { mixed, mixer, sources } = mixtureOf(
+        { a: { size: 10, tells }, b: { size: 1000 } },
+        { exhausted: { a: 'stop', b: 'repeat' } },
+      );
+      const batches: MixedBatch<string>[] = [];
+      for await (const batch of mixed) batches.push(batch);
+      // 4 of a in each batch: two left over for a third, which cannot be filled.
+      expect(batches.map(({ counts }) => Array.from(counts))).toEqual([
+        [4, 4],
+        [4, 4],
+      ]);
+      expect(mixed.endedBy).toBe('a');
+      expect(mixer.step).toBe(2);
+      expect(mixed.accounting.a).toMatchObject({ samples: 8, passes: 0, inPass: 8 });
+      expect(await mixed.next()).toEqual({ done: true, value: undefined });
+      expect(sources.a.open_ + sources.b.open_).toBe(0);
+      // The same end again after a restore, unless a policy says otherwise.
+      const again = MixedSource.restore<string>(mixed.state(), { sources });
+      expect((await again.next()).done).toBe(true);
+      const repeated = MixedSource.restore<string>(mixed.state(), { sources, exhausted: 'repeat' });
+      expect((await repeated.next()).value!.tasks.a.samples).toEqual(['0:8', '0:9', '1:0', '1:1']);
+    }
+  });
+
+  it('passes over a source as often as { repeat } says', async () => {
+    const { mixed } = mixtureOf(
+      { a: { size: 6 }, b: {} },
+      { exhausted: { a: { repeat: 3, after: 'stop' }, b: 'repeat' } },
+    );
+    const seen: string[] = [];
+    for await (const { tasks } of mixed) seen.push(...tasks.a.samples);
+    expect(seen).toEqual([0, 1, 2].flatMap((e) => [0, 1, 2, 3, 4, 5].map((i) => `${e}:${i}`)).slice(0, 16));
+  });
+
+  it('draws for measurements from a cursor of its own', async () => {
+    const trace = async (draws: boolean) => {
+      const mixed = drifting();
+      const seen: unknown[] = [];
+      const drawn: number[] = [];
+      for (let t = 0; t < 20; t++) {
+        if (draws) drawn.push(...(await mixed.draw('task5', 3)).samples);
+        seen.push(indicesOf(await step(mixed)));
+      }
+      return { seen, drawn };
+    };
+    const { seen, drawn } = await trace(true);
+    expect(seen).toEqual((await trace(false)).seen);
+    // Six passes over its 10 samples, each in an order of its own, which is not that of training.
+    const passes = [0, 1, 2, 3, 4, 5].map((e) => drawn.slice(10 * e, 10 * e + 10));
+    for (const pass of passes)
+      expect([...pass].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(new Set(passes.map(String)).size).toBe(6);
+    const trained = (seen as Record<string, number[]>[]).flatMap(({ task5 }) => task5).slice(0, 10);
+    expect(String(trained)).not.toBe(String(passes[0]));
+  });
+});
