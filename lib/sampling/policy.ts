@@ -49,7 +49,8 @@ function isPasses(given: object, tasks: readonly string[]): boolean {
   return 'repeat' in given && (!tasks.includes('repeat') || typeof given.repeat === 'number');
 }
 
-function checkPolicy(name: string, given: unknown): Policy {
+/** @throws PikeError `ERR_INVALID_OPTION` */
+export function checkPolicy(name: string, given: unknown): Policy {
   if (typeof given === 'object' && given !== null) {
     refuseUnknown(name, given, ['repeat', 'after']);
     const { repeat, after } = given as { repeat: unknown; after?: unknown };

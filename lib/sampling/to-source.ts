@@ -12,8 +12,7 @@ import type { SampleSource, SourceInput } from './source.js';
 export function toSource<T>(name: string, given: SourceInput<T>): SampleSource<T> {
   const value: unknown = given;
   if (Array.isArray(value)) return arraySource(value as T[]);
-  if (typeof value === 'object' && value !== null && typeof (value as SampleSource<T>).open === 'function')
-    return value as SampleSource<T>;
+  if (isSource<T>(value)) return value;
   if (ArrayBuffer.isView(value))
     throw notASource(name, `${show(value)}: pass indexSpace(n) and look rows up by number`);
   if (isIterable<T>(value)) return onePassSource(value);
@@ -21,6 +20,14 @@ export function toSource<T>(name: string, given: SourceInput<T>): SampleSource<T
   if (typeof value === 'string' || value instanceof URL)
     throw notASource(name, `${show(value)}: to read a file, pass textLines(path) or jsonLines(path)`);
   throw notASource(name, show(value));
+}
+
+/** A file's stream has a method `open`, too, of another kind; but it can be iterated. */
+function isSource<T>(value: unknown): value is SampleSource<T> {
+  return (
+    typeof (value as Partial<SampleSource<T>> | null)?.open === 'function' &&
+    !(Symbol.asyncIterator in Object(value))
+  );
 }
 
 function notASource(name: string, given: string): PikeError {
