@@ -139,7 +139,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
       (task, k) =>
         new MixedTask(
           task,
-          sources[task],
+          (Object.hasOwn(sources, task) ? sources[task] : undefined) as SourceInput<T>,
           { seed, policy: policies[k], prefetch, timeout },
           state?.sources[task],
         ),
@@ -263,7 +263,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     ]);
     const { overrides, exhausted, ...rest } = options;
     const mixer = Mixer.restore(saved.mixer, overrides);
-    const missing = mixer.tasks.find((task) => !saved.sources[task]);
+    const missing = mixer.tasks.find((task) => !Object.hasOwn(saved.sources, task));
     if (missing !== undefined)
       throw new PikeError('ERR_STATE', `This state has no source for task '${missing}'.`);
     const policies = Object.fromEntries(mixer.tasks.map((task) => [task, saved.sources[task].policy]));

@@ -35,7 +35,11 @@ export function resolvePolicies(exhausted: unknown, tasks: readonly string[]): P
     );
   refuseUnknown('exhausted', given, tasks);
   const byTask = given as Readonly<Record<string, unknown>>;
-  return tasks.map((task) => checkPolicy(`exhausted['${task}']`, byTask[task] ?? 'repeat'));
+  return tasks.map((task) => {
+    // A task may bear the name of what every object has.
+    const policy = Object.hasOwn(byTask, task) ? byTask[task] : undefined;
+    return policy === undefined ? 'repeat' : checkPolicy(`exhausted['${task}']`, policy);
+  });
 }
 
 export function passesOf(policy: Policy): Passes {

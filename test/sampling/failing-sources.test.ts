@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { type MixedBatch, MixedSource, type SampleSource } from '../../lib/index.js';
 import { expectError } from '../support/expect.js';
-import { type FakeOptions, type FakeSource, mixtureOf } from '../support/sources.js';
+import { type FakeOptions, type FakeSource, mixerFor, mixtureOf } from '../support/sources.js';
 
 const openIn = (sources: Record<string, FakeSource>) =>
   Object.values(sources).reduce((sum, { open_ }) => sum + open_, 0);
@@ -435,6 +435,12 @@ describe('options that are refused', () => {
   it.each<[string, object, RegExp]>([
     ['no mixer', { sources }, /mixer must be a Mixer/],
     ['a missing source', { mixer, sources: { a: ['x'] } }, /Source "b" must be/],
+    [
+      'a missing source whose name every object has',
+      { mixer: mixerFor(['a', 'toString']), sources: { a: ['x'] } },
+      /Source "toString" must be/,
+    ],
+    ['a policy that is nothing', { ...good, exhausted: { a: null } }, /exhausted\['a'\] must be one of/],
     ['a source for no task', { mixer, sources: { ...sources, c: ['x'] } }, /sources has no option "c"/],
     ['a misspelt option', { ...good, exhaust: 'stop' }, /no option "exhaust"/],
     ['a policy that is none', { ...good, exhausted: 'again' }, /exhausted must be one of/],
