@@ -37,6 +37,7 @@ export { type GramianOptions, type GramianStatistics, gramian } from './rules/gr
 export { type MirrorOptions, mirror } from './rules/mirror.js';
 export { initialState, multiplyWeights } from './rules/own-rules.js';
 export { type PikeOptions, pike } from './rules/pike.js';
+export { withoutTask } from './rules/retirement.js';
 export type {
   Json,
   RuleContext,

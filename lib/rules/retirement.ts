@@ -16,28 +16,34 @@ import {
 import { normalize, projectOntoFloor } from './simplex.js';
 
 /** A list without the entry of a task. */
-export function withoutTask<T>(list: readonly T[], task: number): T[] {
+export function withoutEntry<T>(list: readonly T[], task: number): T[] {
   return list.filter((_, k) => k !== task);
 }
 
-/** @param options those of the problem that remains */
-export function logWeightsWithout(
-  logWeights: RuleState['logWeights'],
-  task: number,
-  options: RuleOptions,
-): RuleState['logWeights'] {
-  const rest = withoutTask(Array.from(decodeLogWeights(logWeights, logWeights.length)), task);
+/**
+ * The state of K − 1 tasks with the weights of the others, normalised again: what a rule's `retire` begins with. Whatever
+ * else stands in the state stays.
+ *
+ * @param state of K tasks
+ * @param task index of the one that goes
+ * @param options those of the K − 1 others, as `retire` gets them
+ * @throws PikeError `ERR_STATE` for a state that is none
+ */
+export function withoutTask(state: RuleState, task: number, options: RuleOptions): RuleState {
+  const K = options.initialWeights.length + 1;
+  const rest = withoutEntry(Array.from(decodeLogWeights(state.logWeights, K)), task);
   // Where the one had all the weight, there are no proportions.
-  if (rest.every((x) => x === -Infinity)) return encodeLogWeights(initialLogWeights(options));
-  return encodeLogWeights(projectOntoFloor(normalize(rest), options.minWeight).logWeights);
+  const logWeights = rest.every((x) => x === -Infinity)
+    ? initialLogWeights(options)
+    : projectOntoFloor(normalize(rest), options.minWeight).logWeights;
+  return { ...state, logWeights: encodeLogWeights(logWeights) };
 }
 
 /** For rules that keep, beside the log-weights, lists of one entry per task under these names. */
 export function retiresFrom(...lists: readonly string[]): NonNullable<WeightRule['retire']> {
   return (state, task, { options }) => ({
-    ...state,
-    ...Object.fromEntries(lists.map((name) => [name, withoutTask(state[name] as Json[], task)])),
-    logWeights: logWeightsWithout(state.logWeights, task, options),
+    ...withoutTask(state, task, options),
+    ...Object.fromEntries(lists.map((name) => [name, withoutEntry(state[name] as Json[], task)])),
   });
 }
 

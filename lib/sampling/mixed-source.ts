@@ -25,7 +25,7 @@ import {
   type MixedSourceState,
 } from './mixed-state.js';
 import { MixedTask, type SourceAccount } from './mixed-task.js';
-import { type Policy, resolvePolicies } from './policy.js';
+import { type Policy, passesOf, resolvePolicies } from './policy.js';
 import type { Drawn, SourceInput } from './source.js';
 import { LONGEST_TIMEOUT } from './wait.js';
 
@@ -124,6 +124,14 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
         ? Infinity
         : requireNumberIn('timeout', options.timeout ?? 300_000, 1, LONGEST_TIMEOUT);
     const policies = resolvePolicies(options.exhausted, mixer.tasks);
+    if (
+      policies.some((policy) => passesOf(policy).passes < Infinity && passesOf(policy).after === 'drop') &&
+      !mixer.canRetire
+    )
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `A source cannot be dropped by this mixer: its rule '${mixer.state().options.rule}' keeps more than weights and has no retire(state, task, context). Add one, or set exhausted to 'stop' or 'repeat'.`,
+      );
     this.mixer = mixer;
     this.#seed = seed;
     this.#signal = signal;
@@ -131,7 +139,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
       (task, k) =>
         new MixedTask(
           task,
-          sources[task],
+          (Object.hasOwn(sources, task) ? sources[task] : undefined) as SourceInput<T>,
           { seed, policy: policies[k], prefetch, timeout },
           state?.sources[task],
         ),
@@ -207,7 +215,13 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
 
   /** What has been seen of every source, by task. */
   get accounting(): Record<string, SourceAccount> {
-    return Object.fromEntries(this.#tasks.map((task) => [task.name, task.account()]));
+    const { activeTasks } = this.mixer;
+    return Object.fromEntries(
+      this.#tasks.map((task) => [
+        task.name,
+        { ...task.account(), retired: !activeTasks.includes(task.name) },
+      ]),
+    );
   }
 
   /** The task whose source ended the mixture; null while it goes on. */
@@ -249,7 +263,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     ]);
     const { overrides, exhausted, ...rest } = options;
     const mixer = Mixer.restore(saved.mixer, overrides);
-    const missing = mixer.tasks.find((task) => !saved.sources[task]);
+    const missing = mixer.tasks.find((task) => !Object.hasOwn(saved.sources, task));
     if (missing !== undefined)
       throw new PikeError('ERR_STATE', `This state has no source for task '${missing}'.`);
     const policies = Object.fromEntries(mixer.tasks.map((task) => [task, saved.sources[task].policy]));
@@ -258,27 +272,44 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
 
   /** Brings a batch into store, and hands it out. Null at the end of the mixture. */
   async #gather(signal: AbortSignal): Promise<MixedBatch<T> | null> {
+    const { tasks, batchSize } = this.mixer;
     while (this.#endedBy === null) {
-      const limits = this.#tasks.map(({ training, passes }) =>
-        training.ended && passes.after === 'drop' ? training.buffered : Infinity,
-      );
-      if (limits.reduce((sum, limit) => sum + limit, 0) < this.mixer.batchSize) {
-        this.#endedBy = this.mixer.tasks.at(-1)!;
-        break;
-      }
+      await this.#retireEmpty(signal);
+      const active = this.#activeTasks();
+      const limits = this.#tasks.map(({ isDropped, training }) => (isDropped ? training.buffered : Infinity));
+      const left = active.reduce((sum, { name }) => sum + limits[tasks.indexOf(name)], 0);
+      if (left < batchSize) this.#endedBy ??= active.at(-1)!.name;
+      if (this.#endedBy !== null) break;
       const counts = this.mixer.peek(limits);
-      const lacking = this.#tasks.filter(({ training }, k) => training.buffered < counts[k]);
+      const lacking = [...this.#tasks.entries()].filter(([k, { training }]) => training.buffered < counts[k]);
       if (lacking.length === 0) return this.#handOut(limits);
-      this.#endedBy = lacking.find(({ training }) => training.ended)?.name ?? null;
+      this.#endedBy = lacking.find(([, { training }]) => training.ended)?.[1].name ?? null;
       // Weights may have changed when all is there: then another look is taken.
       if (this.#endedBy === null)
-        await Promise.all(
-          lacking.map(({ name, training }) =>
-            training.ensure(counts[this.mixer.tasks.indexOf(name)], signal),
-          ),
-        );
+        await Promise.all(lacking.map(([k, { training }]) => training.ensure(counts[k], signal)));
     }
     return null;
+  }
+
+  /**
+   * Retires the tasks whose sources have been handed out to the last sample, before the next batch: until then their
+   * samples may still be measured. When that is, depends on what was handed out alone, not on what was read ahead.
+   */
+  async #retireEmpty(signal: AbortSignal): Promise<void> {
+    const empty = this.#activeTasks().filter(
+      ({ mayBeDropped, training }) => mayBeDropped && training.buffered === 0,
+    );
+    await Promise.all(empty.map(({ training }) => training.ensure(1, signal)));
+    for (const { name, isDropped, training } of empty) {
+      if (!isDropped || training.buffered > 0 || !this.mixer.activeTasks.includes(name)) continue;
+      if (this.mixer.activeTasks.length > 1) this.mixer.retire(name);
+      else this.#endedBy = name;
+    }
+  }
+
+  #activeTasks(): MixedTask<T>[] {
+    const { activeTasks } = this.mixer;
+    return this.#tasks.filter(({ name }) => activeTasks.includes(name));
   }
 
   /** All that changes with a batch, in one step. */

@@ -2,7 +2,7 @@
 import { PikeError } from '../errors.js';
 import type { MixerState } from '../mixer/state.js';
 import { show } from '../validate.js';
-import type { Policy } from './policy.js';
+import { checkPolicy, type Policy } from './policy.js';
 import type { StreamState } from './task-stream.js';
 
 export const MIXED_STATE_FORMAT = 'pike-mixer mixed source state';
@@ -47,6 +47,11 @@ export function checkMixedState(state: unknown): MixedSourceState {
     if (typeof source !== 'object' || source === null)
       throw new PikeError('ERR_STATE', `${name} of a state must be an object, but is ${show(source)}.`);
     if (source.size !== undefined) checkCount(`${name}.size`, source.size);
+    try {
+      checkPolicy(`${name}.policy`, source.policy);
+    } catch (cause) {
+      throw new PikeError('ERR_STATE', `A state is damaged: ${(cause as Error).message}`, { cause });
+    }
     checkStream(`${name}.training`, source.training);
     checkStream(`${name}.measuring`, source.measuring);
   }

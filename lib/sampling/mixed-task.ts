@@ -21,6 +21,8 @@ export interface SourceAccount {
   readonly size?: number;
   /** Samples handed out for measurements, beside those. */
   readonly drawn: number;
+  /** Whether the task takes no part any more. */
+  readonly retired: boolean;
 }
 
 export interface MixedTaskOptions {
@@ -33,7 +35,7 @@ export interface MixedTaskOptions {
 export class MixedTask<T> {
   readonly name: string;
   readonly training: TaskStream<T>;
-  readonly passes: Passes;
+  readonly #passes: Passes;
   readonly #policy: Policy;
   readonly #source: SampleSource<T>;
   readonly #measuring: TaskStream<T>;
@@ -56,7 +58,7 @@ export class MixedTask<T> {
         `Source '${name}' had ${state.size ?? 'no known number of'} samples when this state was taken, and now has ${source.size ?? 'none known'}: it is not the same.`,
       );
     this.name = name;
-    this.passes = passes;
+    this.#passes = passes;
     this.#policy = policy;
     this.#source = source;
     const stream = (
@@ -66,6 +68,17 @@ export class MixedTask<T> {
     ) => new TaskStream(name, source, { seed: seedOf(seed, `${purpose} ${name}`), timeout, ...more }, at);
     this.training = stream('train', { passes: passes.passes, prefetch }, state?.training);
     this.#measuring = stream('measure', { passes: Infinity, prefetch: 0 }, state?.measuring);
+  }
+
+  /** Whether it has an end, at which the task is retired. */
+  get mayBeDropped(): boolean {
+    const { passes, after } = this.#passes;
+    return passes < Infinity && after === 'drop';
+  }
+
+  /** The end is in sight: what is buffered is all there is of it. */
+  get isDropped(): boolean {
+    return this.mayBeDropped && this.training.ended;
   }
 
   /** @throws PikeError as `TaskStream.ensure` */
@@ -87,7 +100,7 @@ export class MixedTask<T> {
     });
   }
 
-  account(): SourceAccount {
+  account(): Omit<SourceAccount, 'retired'> {
     const { size } = this.#source;
     const { epoch, inPass, samples } = this.training.state();
     const whole = size !== undefined && inPass === size;

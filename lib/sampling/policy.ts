@@ -35,7 +35,11 @@ export function resolvePolicies(exhausted: unknown, tasks: readonly string[]): P
     );
   refuseUnknown('exhausted', given, tasks);
   const byTask = given as Readonly<Record<string, unknown>>;
-  return tasks.map((task) => checkPolicy(`exhausted['${task}']`, byTask[task] ?? 'repeat'));
+  return tasks.map((task) => {
+    // A task may bear the name of what every object has.
+    const policy = Object.hasOwn(byTask, task) ? byTask[task] : undefined;
+    return policy === undefined ? 'repeat' : checkPolicy(`exhausted['${task}']`, policy);
+  });
 }
 
 export function passesOf(policy: Policy): Passes {
@@ -49,7 +53,8 @@ function isPasses(given: object, tasks: readonly string[]): boolean {
   return 'repeat' in given && (!tasks.includes('repeat') || typeof given.repeat === 'number');
 }
 
-function checkPolicy(name: string, given: unknown): Policy {
+/** @throws PikeError `ERR_INVALID_OPTION` */
+export function checkPolicy(name: string, given: unknown): Policy {
   if (typeof given === 'object' && given !== null) {
     refuseUnknown(name, given, ['repeat', 'after']);
     const { repeat, after } = given as { repeat: unknown; after?: unknown };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type MixedBatch, MixedSource, Mixer, type WeightRule } from '../../lib/index.js';
 import { indexSpace } from '../../lib/sampling/index-space.js';
+import { expectError } from '../support/expect.js';
 import { mulberry32 } from '../support/gradients.js';
 import { mixtureOf, names } from '../support/sources.js';
 
@@ -73,6 +74,7 @@ describe('MixedSource', () => {
         inPass: totals[k] % sizes[k],
         size: sizes[k],
         drawn: 0,
+        retired: false,
       });
       if (sizes[k] === 10) expect(totals[k]).toBeGreaterThan(1000);
     }
@@ -109,13 +111,19 @@ describe('MixedSource', () => {
   });
 
   it('a state taken while a batch is gathered stands before it', async () => {
-    const { mixed, mixer } = mixtureOf({ a: { delay: () => 5 }, b: {} }, { prefetch: 0 });
+    let gate: Promise<void> | undefined;
+    const { mixed, mixer } = mixtureOf({ a: { gate: () => gate }, b: {} }, { prefetch: 0 });
     await mixed.next();
+    let open!: () => void;
+    gate = new Promise((resolve) => {
+      open = resolve;
+    });
     const before = mixed.state();
     const pending = mixed.next();
     for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
     expect(mixed.state()).toEqual(before);
     expect(mixer.step).toBe(1);
+    open();
     await pending;
     expect(mixer.step).toBe(2);
   });
@@ -198,5 +206,141 @@ describe('MixedSource', () => {
     expect(new Set(passes.map(String)).size).toBe(6);
     const trained = (seen as Record<string, number[]>[]).flatMap(({ task5 }) => task5).slice(0, 10);
     expect(String(trained)).not.toBe(String(passes[0]));
+  });
+});
+
+describe('a source that is dropped', () => {
+  const countsOf = async (mixed: MixedSource<string>, n = Infinity) => {
+    const counts: number[][] = [];
+    while (counts.length < n) {
+      const { value } = await mixed.next();
+      if (!value) break;
+      counts.push(Array.from(value.counts));
+    }
+    return counts;
+  };
+
+  it.each([
+    ['size known', true, undefined],
+    ['size unknown', false, undefined],
+    ['nothing read ahead', false, 0],
+    ['all read ahead', true, 100],
+  ])(
+    'gives its last samples, and the others fill that batch and all that follow: %s',
+    async (_, tells, prefetch) => {
+      const { mixed, mixer } = mixtureOf(
+        { a: { size: 10, tells }, b: {}, c: {} },
+        { exhausted: { a: 'drop' }, ...(prefetch === undefined ? {} : { prefetch }) },
+        { initialWeights: [0.5, 0.25, 0.25], minWeight: 0.1 },
+      );
+      expect(await countsOf(mixed, 3)).toEqual([
+        [4, 2, 2],
+        [4, 2, 2],
+        [2, 3, 3],
+      ]);
+      // Its last samples can still be measured.
+      await mixer.observe('a', Float32Array.of(1, 2), { samples: 2 });
+      expect(mixer.activeTasks).toEqual(['a', 'b', 'c']);
+      expect(await countsOf(mixed, 2)).toEqual([
+        [0, 4, 4],
+        [0, 4, 4],
+      ]);
+      expect(mixer.activeTasks).toEqual(['b', 'c']);
+      expect(Array.from(mixer.weights)).toEqual([0, 0.5, 0.5]);
+      expect(mixed.accounting.a).toMatchObject({ samples: 10, retired: true });
+      expect(mixed.accounting.b).toMatchObject({ samples: 15, retired: false });
+      // Measurements may go on.
+      expect((await mixed.draw('a', 12)).indices.length).toBe(12);
+    },
+  );
+
+  it('until none is left: what no longer fills a batch is not handed out', async () => {
+    const { mixed, mixer, sources } = mixtureOf(
+      { a: { size: 10 }, b: { size: 7, tells: false }, c: { size: 20 } },
+      { exhausted: 'drop' },
+      { batchSize: 6 },
+    );
+    const counts = await countsOf(mixed);
+    expect(counts.map(sum)).toEqual([6, 6, 6, 6, 6, 6]);
+    expect(counts.slice(0, 4)).toEqual([
+      [2, 2, 2],
+      [2, 2, 2],
+      [2, 2, 2],
+      [3, 1, 2],
+    ]);
+    expect(mixer.step).toBe(6);
+    expect(mixed.endedBy).toBe('c');
+    const { accounting } = mixed;
+    // 37 samples make six batches, and one sample is left.
+    expect([accounting.a.samples, accounting.b.samples, accounting.c.samples]).toEqual([10, 7, 19]);
+    expect(sources.a.open_ + sources.b.open_ + sources.c.open_).toBe(0);
+    expect((await mixed.next()).done).toBe(true);
+  });
+
+  it('none of its samples is lost or seen twice, and no batch misses any: all sizes and policies', async () => {
+    const random = mulberry32(11);
+    for (let trial = 0; trial < 60; trial++) {
+      const K = 2 + Math.floor(3 * random());
+      const fakes = names(K).map(() => ({ size: 1 + Math.floor(60 * random()), tells: random() < 0.5 }));
+      const passes = names(K).map(() => 1 + Math.floor(3 * random()));
+      const exhausted = Object.fromEntries(names(K).map((name, k) => [name, { repeat: passes[k] }]));
+      const batchSize = K + Math.floor(20 * random());
+      const { mixed, sources } = mixtureOf(
+        Object.fromEntries(names(K).map((name, k) => [name, fakes[k]])),
+        { exhausted, prefetch: Math.floor(30 * random()) },
+        { batchSize, minPerTask: Math.floor(2 * random()) },
+      );
+      const seen = names(K).map(() => [] as string[]);
+      for await (const batch of mixed) {
+        expect(sum(batch.counts)).toBe(batchSize);
+        for (const [k, name] of names(K).entries()) seen[k].push(...batch.tasks[name].samples);
+      }
+      const all = fakes.map(({ size }, k) =>
+        Array.from({ length: passes[k] * size }, (_, i) => `${Math.floor(i / size)}:${i % size}`),
+      );
+      for (const k of fakes.keys()) expect(seen[k]).toEqual(all[k].slice(0, seen[k].length));
+      // Less than a batch is left.
+      const left = sum(all.map((list, k) => list.length - seen[k].length));
+      expect(left).toBeLessThan(batchSize);
+      for (const source of Object.values(sources)) expect(source.open_).toBe(0);
+    }
+  });
+
+  it('is dropped at the same step after a resume, whatever is read ahead', async () => {
+    const make = () =>
+      mixtureOf(
+        { a: { size: 10 }, b: {}, c: { size: 23, tells: false } },
+        { exhausted: { a: 'drop', c: 'drop' } },
+      );
+    const whole = await countsOf(make().mixed, 15);
+    for (let at = 0; at < 15; at++)
+      for (const prefetch of [0, 3, 50]) {
+        const { mixed, sources } = make();
+        await countsOf(mixed, at);
+        const state = JSON.parse(JSON.stringify(mixed.state()));
+        const second = MixedSource.restore<string>(state, { sources, prefetch });
+        expect(await countsOf(second, 15 - at)).toEqual(whole.slice(at));
+        expect(second.mixer.activeTasks).toEqual(['b']);
+      }
+  });
+
+  it('needs a rule that can go on without it', async () => {
+    const rule: WeightRule = {
+      name: 'mine',
+      needs: { gradients: false },
+      init: (K) => ({ logWeights: new Array(K).fill(-Math.log(K)), more: 1 }),
+      update: (state) => ({ state }),
+    };
+    await expectError('ERR_INVALID_OPTION', /rule 'mine' .*retire/, () =>
+      mixtureOf({ a: {}, b: {} }, { exhausted: 'drop' }, { rule }),
+    );
+    mixtureOf({ a: {}, b: {} }, { exhausted: 'stop' }, { rule });
+  });
+
+  it('a task that is retired by hand gives no more samples', async () => {
+    const { mixed, mixer } = mixtureOf({ a: {}, b: {}, c: {} });
+    await mixed.next();
+    mixer.retire('b');
+    expect(await countsOf(mixed, 1)).toEqual([[4, 0, 4]]);
   });
 });

@@ -17,6 +17,8 @@ export interface FakeOptions {
   stallsAt?: number;
   /** Milliseconds that every read takes (default: none, it resolves in the same tick). */
   delay?: () => number;
+  /** What every read waits for. */
+  gate?: () => Promise<unknown> | undefined;
 }
 
 /** Sample i of pass e is the text `e:i`; its number is i, or `shuffled(e, i)`. */
@@ -44,7 +46,7 @@ export class FakeSource implements SampleSource<string> {
     this.opened++;
     let at = position === undefined ? 0 : (position as number);
     let closed = false;
-    const { throwsAt, throwsOnce, stallsAt, delay } = this.#options;
+    const { throwsAt, throwsOnce, stallsAt, delay, gate } = this.#options;
     return {
       read: async (count, signal) => {
         if (closed) throw new Error('read after close');
@@ -56,6 +58,7 @@ export class FakeSource implements SampleSource<string> {
         }
         if (stallsAt !== undefined && stallsAt < end)
           await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+        await gate?.();
         const wait = delay?.() ?? 0;
         if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
         const indices = Array.from({ length: end - at }, (_, i) => at + i);
