@@ -31,7 +31,7 @@ export function drawData(seed: number, trainSize = 6000, heldOutSize = 600): Dat
   const directions = Array.from({ length: classes }, () => Float64Array.from({ length: inputs }, gaussian));
   const label: Record<string, (x: Float32Array) => number> = {
     // The direction that x lies along best.
-    hard: (x) => largest((c) => x.reduce((sum, value, i) => sum + value * directions[c]![i]!, 0)),
+    hard: (x) => largest((c) => directions[c]!.reduce((sum, value, i) => sum + value * x[i]!, 0)),
     // A clear sign.
     easy: (x) => Number(x[3]! > 0),
     // Twenty samples over and over, with any labels: they can be learned by heart.
@@ -53,7 +53,6 @@ export function drawData(seed: number, trainSize = 6000, heldOutSize = 600): Dat
 
 /** The class of the largest score. */
 function largest(score: (c: number) => number): number {
-  let best = 0;
-  for (let c = 1; c < classes; c++) if (score(c) > score(best)) best = c;
-  return best;
+  const scores = Array.from({ length: classes }, (_, c) => score(c));
+  return scores.indexOf(Math.max(...scores));
 }
