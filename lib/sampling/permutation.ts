@@ -18,6 +18,9 @@ export const largestPermutation = 2 ** 50;
  */
 const doubleRounds = (size: number) => (size <= 256 ? 12 : 6);
 
+/** Of keys that each part has to itself. */
+const blocksOfPart = 16;
+
 /**
  * The shuffle of 0 … size − 1 that belongs to (seed, epoch, part), as a function from places to numbers.
  *
@@ -36,7 +39,7 @@ export function permutation(size: number, seed: number, epoch: number, part = 0)
   const blocks = doubleRounds(size);
   const keys = new Int32Array(4 * blocks);
   for (let block = 0; block < blocks; block++)
-    keys.set(randomWords(seed, purpose.permutation, epoch, part * blocks + block), 4 * block);
+    keys.set(randomWords(seed, purpose.permutation, epoch, blocksOfPart * part + block), 4 * block);
   return (place) => {
     let x = place;
     // The walk stays on the cycle of `place`, which is below size, so it comes back below size; at most a few steps.
