@@ -13,7 +13,7 @@ import { type Run, train } from './train.js';
 
 const usage = `Trains a network in plain JavaScript on three generated sources, with a uniform mixture and with PiKE.
 
-  --steps N   training steps of each run (default 600)
+  --steps N   training steps of each run (default 1000)
   --seed N    first seed, of data, model and batches (default 1)
   --seeds N   how many seeds, for mean ± standard error (default 1)
   --help      this text`;
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
     console.log(usage);
     return;
   }
-  const steps = wholeNumber('--steps', values.steps ?? '600');
+  const steps = wholeNumber('--steps', values.steps ?? '1000');
   const seed = wholeNumber('--seed', values.seed ?? '1');
   const seeds = wholeNumber('--seeds', values.seeds ?? '1');
   const runs: { uniform: Run[]; PiKE: Run[] } = { uniform: [], PiKE: [] };

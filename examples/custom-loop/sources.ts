@@ -1,4 +1,4 @@
-/** Generated data: one source that takes long to learn, one that is learned at once, and one of nothing but noise. */
+/** Generated data: one source that takes long to learn, one that is learned at once, and one that repeats itself. */
 export interface Sample {
   readonly x: Float32Array;
   readonly label: number;
@@ -6,7 +6,7 @@ export interface Sample {
 
 export const inputs = 64;
 export const classes = 8;
-export const tasks = ['hard', 'easy', 'noise'] as const;
+export const tasks = ['hard', 'easy', 'repetitive'] as const;
 
 export interface Data {
   /** By task. */
@@ -34,7 +34,8 @@ export function drawData(seed: number, trainSize = 6000, heldOutSize = 600): Dat
     hard: (x) => largest((c) => x.reduce((sum, value, i) => sum + value * directions[c]![i]!, 0)),
     // A clear sign.
     easy: (x) => Number(x[3]! > 0),
-    noise: () => Math.floor(random() * classes),
+    // Twenty samples over and over, with any labels: they can be learned by heart.
+    repetitive: () => Math.floor(random() * classes),
   };
   const draw = (k: number, task: string): Sample => {
     const x = Float32Array.from({ length: inputs }, gaussian);
@@ -43,8 +44,10 @@ export function drawData(seed: number, trainSize = 6000, heldOutSize = 600): Dat
     if (task === 'easy') x[3] = 3 * Math.sign(x[3]!);
     return { x, label: label[task]!(x) };
   };
-  const byTask = (size: number) =>
-    Object.fromEntries(tasks.map((task, k) => [task, Array.from({ length: size }, () => draw(k, task))]));
+  const few = Array.from({ length: 20 }, () => draw(2, 'repetitive'));
+  const list = (size: number, k: number, task: string) =>
+    Array.from({ length: size }, (_, i) => (task === 'repetitive' ? few[i % few.length]! : draw(k, task)));
+  const byTask = (size: number) => Object.fromEntries(tasks.map((task, k) => [task, list(size, k, task)]));
   return { train: byTask(trainSize), heldOut: byTask(heldOutSize) };
 }
 

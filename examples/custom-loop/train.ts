@@ -2,9 +2,9 @@ import { GradientBuffer, MixedSource, Mixer } from 'pike-mixer';
 import { Network } from './model.js';
 import { classes, type Data, inputs, randomNumbers, type Sample, tasks } from './sources.js';
 
-const hidden = 512;
-const batchSize = 96;
-const learningRate = 0.05;
+const hidden = 256;
+const batchSize = 192;
+const learningRate = 0.1;
 
 export interface Run {
   /** Held-out losses at the end, by task. */
