@@ -2,6 +2,8 @@
  * Which of the K tasks are still mixed. Those that were retired leave a smaller problem behind, with tasks of its own
  * numbering; lists go between the two.
  */
+import { PikeError } from '../errors.js';
+import { show } from '../validate.js';
 import type { LossAverage } from './measurement.js';
 
 export class ActiveTasks {
@@ -28,6 +30,33 @@ export class ActiveTasks {
 
   get areAll(): boolean {
     return this.retired.length === 0;
+  }
+
+  /** @throws PikeError `ERR_INVALID_OPTION` when there is no such task */
+  includes(task: string): boolean {
+    return this.indices.includes(this.#indexOf(task));
+  }
+
+  /**
+   * The number of a task that is to be measured, among all.
+   *
+   * @throws PikeError `ERR_INVALID_OPTION` when there is no such task, or it was retired
+   */
+  requireActive(task: string): number {
+    if (this.includes(task)) return this.#indexOf(task);
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `Task '${task}' was retired, so nothing of it is to be measured; those that are stand in activeTasks.`,
+    );
+  }
+
+  #indexOf(task: string): number {
+    const k = this.all.indexOf(task);
+    if (k >= 0) return k;
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `There is no task ${show(task)}. The tasks are ${this.all.join(', ')}.`,
+    );
   }
 
   without(task: string): ActiveTasks {

@@ -12,13 +12,7 @@ import { PikeError } from '../errors.js';
 import { type Gradient, viewGradient } from '../gradients/gradient.js';
 import type { Place } from '../gradients/layout.js';
 import { momentsOf } from '../statistics/subset.js';
-import {
-  refuseUnknown,
-  requirePositiveInteger,
-  requirePositiveNumber,
-  requireSignal,
-  show,
-} from '../validate.js';
+import { refuseUnknown, requirePositiveInteger, requireSignal, show } from '../validate.js';
 import { Announcer } from './announcer.js';
 import { BackendInUse } from './backend-in-use.js';
 import { CallQueue } from './call-queue.js';
@@ -26,6 +20,7 @@ import { measureRows } from './measure-rows.js';
 import { checkLosses, checkTaskLosses, Measurement } from './measurement.js';
 import { Mixture } from './mixture.js';
 import {
+  checkUpdateOptions,
   type MeasureOptions,
   type MixerOptions,
   type ObserveOptions,
@@ -179,8 +174,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
    */
   retire(task: string): void {
     this.#assertAlive();
-    this.#taskIndex(task);
-    if (!this.activeTasks.includes(task)) return;
+    if (!this.#mixture.active.includes(task)) return;
     this.#mixture.retire(task, this.step);
     this.#announcer.tell('retire', { task, step: this.step });
   }
@@ -198,8 +192,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
    */
   async observe(task: string, gradient: Gradient, options: ObserveOptions): Promise<void> {
     this.#assertAlive();
-    const k = this.#taskIndex(task);
-    if (!this.activeTasks.includes(task)) throw this.#isRetired(task);
+    const k = this.#mixture.active.requireActive(task);
     refuseUnknown('observe', options ?? {}, ['samples', 'loss', 'preconditioner', 'signal']);
     const samples = requirePositiveInteger('samples', options?.samples);
     const { loss, signal } = options;
@@ -283,10 +276,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
         'ERR_SHAPE',
         `rows has ${checked.rows.length} tasks, but this mixer has ${this.tasks.length}: ${this.tasks.join(', ')}.`,
       );
-    const retired = checked.rows.findIndex(
-      (task, k) => task.length > 0 && !this.activeTasks.includes(this.tasks[k]),
-    );
-    if (retired >= 0) throw this.#isRetired(this.tasks[retired]);
+    for (const [k, task] of this.tasks.entries())
+      if (checked.rows[k].length > 0) this.#mixture.active.requireActive(task);
     if (checked.rows.every((task) => task.length < 2)) throw tooFewMicroBatches('No task has two');
     const first = checked.rows.flat()[0];
     this.#backend.assertTakes(first, checked.preconditioner, 'a gradient in rows');
@@ -392,22 +383,6 @@ export class Mixer extends EventEmitter<MixerEvents> {
     return this.#mixture.input(this.step, this.#schedule.passedOver);
   }
 
-  #taskIndex(task: string): number {
-    const k = this.tasks.indexOf(task);
-    if (k >= 0) return k;
-    throw new PikeError(
-      'ERR_INVALID_OPTION',
-      `There is no task ${show(task)}. The tasks are ${this.tasks.join(', ')}.`,
-    );
-  }
-
-  #isRetired(task: string): PikeError {
-    return new PikeError(
-      'ERR_INVALID_OPTION',
-      `Task '${task}' was retired, so nothing of it is to be measured; those that are stand in activeTasks.`,
-    );
-  }
-
   #newMeasurement(begun: number): Measurement {
     return new Measurement(this.#backend.open, this.tasks, this.#options.inner, begun);
   }
@@ -429,9 +404,4 @@ export class Mixer extends EventEmitter<MixerEvents> {
   #assertAlive(): void {
     if (this.#disposed) throw new PikeError('ERR_DISPOSED', 'This mixer was disposed.');
   }
-}
-
-function checkUpdateOptions(options: Pick<UpdateOptions, 'learningRate' | 'signal'>): void {
-  if (options.learningRate !== undefined) requirePositiveNumber('learningRate', options.learningRate);
-  requireSignal(options.signal);
 }

@@ -176,7 +176,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
 
   /**
    * Closes all sources; a call of `next` that waits ends with `done`. `for await` calls it when it is left early. A later
-   * iteration opens them again and goes on where the hand-out stood.
+   * iteration opens them again and goes on where the hand-out stood; so does a `draw` that is under way, for its own cursor.
    */
   async return(): Promise<IteratorResult<MixedBatch<T>, undefined>> {
     await this.#close();

@@ -23,10 +23,10 @@ struct InstructionSetInUse {
 };
 const InstructionSetInUse& CurrentInstructionSet();
 
-/// Whether to fetch one line of every two, and leave the other to the processor. Processors of AMD bring
-/// both; and whoever asks them for every line, or for lines that they are bringing anyway, only keeps them
-/// from it (measured on Zen 4: 74 % of the speed of memory for 16 rows, and 88 % so). Bits do not depend on
-/// it.
+/// Whether to ask for one line of every two of rows to come, and leave all others to the processor.
+/// Processors of AMD bring both; and whoever asks them for every line, or for lines that they are bringing
+/// anyway, only keeps them from it (measured on Zen 4: 74 % of the speed of memory for 16 rows, and 88 % so).
+/// Those of Intel are the slower the more they are asked for rows to come. Bits do not depend on it.
 bool FetchesLinesInPairs();
 
 }  // namespace pike

@@ -52,13 +52,15 @@ struct Halves {
   }
 };
 
-/// Fetches the lines of `coming` that are as far into it as the `bytes` of `p` that are about to be worked
-/// on.
+/// Fetches lines that are needed soon: of the rows that are worked on or, on processors that fetch lines in
+/// pairs, of `coming`, as far into it as the `bytes` of `p` that are about to be worked on.
 template <int kRows, std::int64_t kBytes, typename T>
 PIKE_INLINE void Fetch(const T* const (&p)[kRows], const T* const (&coming)[kRows], std::int64_t c,
                        bool in_pairs) {
   constexpr std::int64_t kLine = 64;
-  constexpr std::int64_t kAhead = kRows <= 2 ? 2048 : 1024;  // bytes
+  // Of all rows together: far enough that memory answers in time, and not so far that lines wait for one
+  // another (measured on a Xeon: 83 % of the speed of memory for 16 rows, 71 % at 1 KiB of each row).
+  constexpr std::int64_t kAhead = 3072 / kRows / kLine * kLine;  // bytes
   const std::int64_t at = c * std::int64_t{sizeof(T)};
   if (in_pairs) {
     if (kBytes == kLine && (at & kLine) != 0) return;
@@ -69,18 +71,14 @@ PIKE_INLINE void Fetch(const T* const (&p)[kRows], const T* const (&coming)[kRow
   PIKE_UNROLL
   for (int i = 0; i < kRows; ++i) {
     PIKE_UNROLL
-    for (std::int64_t line = 0; line < kBytes; line += kLine) {
-      // What comes next into the second level of cache, and what is about to be read into the first.
-      PIKE_PREFETCH(reinterpret_cast<const char*>(coming[i]) + at + line);
+    for (std::int64_t line = 0; line < kBytes; line += kLine)
       PIKE_PREFETCH_NEAR(reinterpret_cast<const char*>(p[i]) + at + line + kAhead);
-    }
   }
 }
 
 /// Calls step(halves, column) for all columns, two vectors of each row at a time, to be stored at `column`.
-/// What is left of a cache line is read from a copy that ends in zeros. While a line of each row is worked
-/// on, one of each of `coming` is fetched. If kInParts, columns may come in another order, the same whatever
-/// kRows is.
+/// What is left of a cache line is read from a copy that ends in zeros. If kInParts, columns may come in
+/// another order, the same whatever kRows is.
 template <typename V, typename Source, int kRows, bool kInParts, typename Step>
 PIKE_INLINE void ForEachVector(const void* const* rows, const void* const* coming, std::int64_t count,
                                Step& step) {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   doremi,
+  famo,
   Mixer,
   type MixerOptions,
   type MixerState,
@@ -20,11 +21,15 @@ const sum = (x: ArrayLike<number>) => Array.from(x).reduce((a, b) => a + b, 0);
 const letters = (K: number) => Array.from({ length: K }, (_, k) => 'abcdefgh'[k]);
 const throughJson = (state: MixerState): MixerState => JSON.parse(JSON.stringify(state));
 
-const made: Record<string, (K: number) => WeightRule> = {
+/** Numbers of a rule for each of K tasks, of which the first is task number `first`. */
+const perTask = (K: number, first: number) => Array.from({ length: K }, (_, k) => 0.1 * (k + first) ** 2);
+const sizesOf = (K: number) => Array.from({ length: K }, (_, k) => k + 1);
+const made: Record<string, (K: number, first?: number) => WeightRule> = {
   ...Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, () => rule])),
-  doremi: (K) => doremi({ referenceLosses: Array.from({ length: K }, (_, k) => 0.1 * k) }),
-  proportional: (K) => proportional({ sizes: Array.from({ length: K }, (_, k) => k + 1) }),
-  temperature: (K) => temperature({ sizes: Array.from({ length: K }, (_, k) => k + 1), temperature: 2 }),
+  doremi: (K, first = 0) => doremi({ referenceLosses: perTask(K, first) }),
+  'famo of Algorithm 1': (K, first = 0) => famo({ minLosses: perTask(K, first), optimizer: 'gradient' }),
+  proportional: (K) => proportional({ sizes: sizesOf(K) }),
+  temperature: (K) => temperature({ sizes: sizesOf(K), temperature: 2 }),
 };
 const withTurns = ['round-robin', 'random'];
 
@@ -43,14 +48,17 @@ function mixerOf(rule: string, K: number, options: Partial<MixerOptions> = {}): 
   });
 }
 
-/** Measures all active tasks; what is drawn depends on the step alone. */
+/** Measures all active tasks; what is drawn depends on the step and the task alone. */
 async function measure(mixer: Mixer, byRows: boolean): Promise<UpdateReport> {
-  const random = mulberry32(mixer.step + 1);
   const { needs } = mixer;
-  const losses = mixer.tasks.map((_, k) => 1 + k + 0.3 * Math.sin(mixer.step + 2 * k));
+  // What a task is like depends on its name, so that it is the same in another mixer.
+  const letter = (task: string) => task.charCodeAt(0) - 'a'.charCodeAt(0);
+  const losses = mixer.tasks.map((task) => 1 + letter(task) + 0.3 * Math.sin(mixer.step + 2 * letter(task)));
   if (!needs.gradients) return mixer.update(needs.losses ? { losses } : {});
-  const rows = mixer.tasks.map((task, k) => {
-    const drawn = [0, 1, 2].map(() => drawGradient([k + 1, 1, -k, 0.5], 1, 2, random));
+  const rows = mixer.tasks.map((task) => {
+    const k = letter(task);
+    const random = mulberry32(100 * k + mixer.step);
+    const drawn = [0, 1, 2].map(() => drawGradient([k + 1, 1, 1 - k, 0.5], 1, 2, random));
     return mixer.activeTasks.includes(task) ? drawn : [];
   });
   if (byRows)
@@ -143,25 +151,32 @@ describe.each(Object.keys(made))('retire, rule %s', (rule) => {
     }
   });
 
-  it('what remains is the problem that never had the others', async () => {
+  it.each([
+    ['by rows', true],
+    ['one by one', false],
+  ])('what remains is the problem that never had the others, measured %s', async (_, byRows) => {
     if (withTurns.includes(rule) || rule === 'proportional' || rule === 'temperature') return;
-    // Retired before anything was measured, so nothing of it can be left anywhere.
-    const mixer = mixerOf(rule, 3, { minWeight: 0.1 });
-    mixer.retire('c');
-    const alone = new Mixer({
-      ...{ tasks: ['a', 'b'], batchSize: 16, updateInterval: 1, backend: 'reference', minWeight: 0.1 },
-      ...(mixer.needs.inner || ['mirror', 'conceptual'].includes(rule)
-        ? { learningRate: 0.1, smoothness: 1 }
-        : {}),
-      rule: made[rule](2),
+    // Retired before anything was measured, so nothing of it can be left anywhere. The first: all others move up.
+    const mixer = mixerOf(rule, 4, { minWeight: 0.1, inner: true });
+    mixer.retire('a');
+    const alone = mixerOf(rule, 3, {
+      tasks: ['b', 'c', 'd'],
+      minWeight: 0.1,
+      inner: true,
+      rule: made[rule](3, 1),
     });
+    const rest = (list: ArrayLike<number>) => Array.from(list).slice(1);
     for (let i = 0; i < 6; i++) {
-      const [all, two] = [await measure(mixer, true), await measure(alone, true)];
-      expect(largestDifference(mixer.weights.subarray(0, 2), alone.weights)).toBeLessThan(1e-12);
-      expect(largestDifference(all.lossWeights.subarray(0, 2), two.lossWeights)).toBeLessThan(1e-12);
-      expect(Array.from(mixer.next().subarray(0, 2))).toEqual(Array.from(alone.next()));
-      expect(all.heterogeneity).toEqual(two.heterogeneity);
-      expect(all.conflict?.beta).toEqual(two.conflict?.beta);
+      const [all, three] = [await measure(mixer, byRows), await measure(alone, true)];
+      expect(largestDifference(rest(mixer.weights), alone.weights)).toBeLessThan(1e-12);
+      expect(largestDifference(rest(all.lossWeights), three.lossWeights)).toBeLessThan(1e-12);
+      expect(rest(mixer.next())).toEqual(Array.from(alone.next()));
+      if (!mixer.needs.gradients) continue;
+      expect(all.conflict!.beta).toBeCloseTo(three.conflict!.beta, 12);
+      if (byRows) expect(all.heterogeneity).toEqual(three.heterogeneity);
+      const { inner } = all.smoothed;
+      const block = [1, 2, 3].flatMap((j) => [1, 2, 3].map((k) => inner![4 * j + k]));
+      expect(largestDifference(block, three.smoothed.inner!)).toBeLessThan(1e-9);
     }
   });
 });
@@ -219,6 +234,27 @@ describe('retire', () => {
     );
     const report = await mixer.measure([two, [], two], { samples: [[1, 1], [], [1, 1]] });
     expect(report.missed).toEqual([]);
+  });
+
+  it('what is known of the others stays known: averages, products, errors', async () => {
+    const control = mixerOf('pike', 5, { inner: true });
+    const mixer = mixerOf('pike', 5, { inner: true });
+    for (let t = 0; t < 4; t++) {
+      for (const one of [control, mixer]) {
+        await measure(one, true);
+        one.next();
+      }
+      if (t === 1) mixer.retire('a');
+      if (t === 2) mixer.retire('d');
+    }
+    const [all, rest] = [(await measure(control, true)).smoothed, (await measure(mixer, true)).smoothed];
+    for (const k of [1, 2, 4]) {
+      expect(rest.normSquared[k]).toBeCloseTo(all.normSquared[k], 12);
+      expect(rest.variance[k]).toBeCloseTo(all.variance[k], 12);
+      expect(rest.standardError!.normSquared[k]).toBeCloseTo(all.standardError!.normSquared[k], 12);
+      for (const j of [1, 2, 4]) expect(rest.inner![5 * j + k]).toBeCloseTo(all.inner![5 * j + k], 12);
+    }
+    for (const k of [0, 3]) expect(rest.normSquared[k]).toBeNaN();
   });
 
   it('a measurement in progress goes on without it', async () => {
@@ -320,6 +356,15 @@ describe('retire', () => {
     }
     // At step 5 it is b's turn, at step 8 c's.
     expect(seen).toEqual([0, 1, 2, 3, 0, 2, 3, 0, 2, 3, 2, 3]);
+    // Before the update that would have ended b's turn: c has one of its own all the same.
+    const turns = mixerOf('round-robin', 4, { updateInterval: 2 });
+    const order: number[] = [];
+    for (let t = 0; t < 8; t++) {
+      if (t === 4) turns.retire('b');
+      if (turns.due) await turns.update();
+      order.push(Array.from(turns.next()).indexOf(16));
+    }
+    expect(order).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
   });
 
   it('no batch loses anything: what was carried goes on', () => {

@@ -1,6 +1,12 @@
 /** Sources whose every move is known, and mixtures of them. */
 import type { Json } from '../../lib/index.js';
-import { MixedSource, type MixedSourceOptions, Mixer, type MixerOptions } from '../../lib/index.js';
+import {
+  type MixedBatch,
+  MixedSource,
+  type MixedSourceOptions,
+  Mixer,
+  type MixerOptions,
+} from '../../lib/index.js';
 import type { Cursor, SampleSource } from '../../lib/sampling/source.js';
 
 export interface FakeOptions {
@@ -92,4 +98,24 @@ export function mixtureOf(
   const mixer = mixerFor(Object.keys(fakes), mixerOptions);
   const mixed = new MixedSource<string>({ mixer, sources, ...options });
   return { sources, mixer, mixed };
+}
+
+/** Cursors that are open. */
+export const openIn = (sources: Record<string, FakeSource>) =>
+  Object.values(sources).reduce((sum, { open_ }) => sum + open_, 0);
+/** Lets everything go on that can. */
+export const ticks = async (n = 20) => {
+  for (let i = 0; i < n; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+export const aOf = ({ value }: IteratorResult<MixedBatch<string>, undefined>) => value!.tasks.a.samples;
+
+/** Batches until one fails, and the failure. */
+export async function untilItFails(mixed: MixedSource<string>) {
+  const batches: MixedBatch<string>[] = [];
+  try {
+    for await (const batch of mixed) batches.push(batch);
+  } catch (error) {
+    return { batches, error };
+  }
+  return { batches, error: null };
 }
