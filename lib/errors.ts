@@ -25,6 +25,10 @@ export type ErrorCode =
   | 'ERR_CUDA'
   /** A GPU has failed for good as far as this process is concerned: only a new process can use it again. */
   | 'ERR_CUDA_FATAL'
+  /** A source of samples failed, ended early, cannot be begun again, or holds what cannot be used; the message says where. */
+  | 'ERR_SOURCE'
+  /** A source of samples has given nothing for as long as `timeout` lets it. */
+  | 'ERR_TIMEOUT'
   /** A saved state is of another version or shape, or damaged. */
   | 'ERR_STATE'
   /** The caller's AbortSignal fired with a reason that is not an Error. */

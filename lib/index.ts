@@ -37,6 +37,7 @@ export { type GramianOptions, type GramianStatistics, gramian } from './rules/gr
 export { type MirrorOptions, mirror } from './rules/mirror.js';
 export { initialState, multiplyWeights } from './rules/own-rules.js';
 export { type PikeOptions, pike } from './rules/pike.js';
+export { withoutTask } from './rules/retirement.js';
 export type {
   Json,
   RuleContext,
@@ -49,5 +50,21 @@ export type {
 } from './rules/rule.js';
 export { rules } from './rules/rules.js';
 export type { BoundOptions, RuleStatistics, StatelessOptions } from './rules/stateless.js';
+export { arraySource } from './sampling/array-source.js';
+export { indexSpace, type OrderOptions } from './sampling/index-space.js';
+export { iterableSource, onePassSource } from './sampling/iterable-source.js';
+export { jsonLines, type LineFileOptions, type TextLinesOptions, textLines } from './sampling/line-file.js';
+export {
+  type MixedBatch,
+  MixedSource,
+  type MixedSourceOptions,
+  type RestoreOptions,
+} from './sampling/mixed-source.js';
+export type { MixedSourceState, SourceState } from './sampling/mixed-state.js';
+export type { SourceAccount } from './sampling/mixed-task.js';
+export type { Policy } from './sampling/policy.js';
+export { shuffled } from './sampling/shuffled.js';
+export type { Cursor, Drawn, Pass, SampleSource, SourceInput } from './sampling/source.js';
+export { loadState, saveState } from './sampling/state-file.js';
 export { type Conflict, conflict } from './statistics/conflict.js';
 export type { StandardErrors, Statistics } from './statistics/statistics.js';

@@ -1,4 +1,4 @@
-import { initialState, multiplyWeights, type WeightRule } from 'pike-mixer';
+import { initialState, multiplyWeights, type WeightRule, withoutTask } from 'pike-mixer';
 
 /** How much of the average of losses stays from one update to the next. */
 const smoothing = 0.9;
@@ -20,6 +20,11 @@ export function learningProgress({ rate = 5 }: { rate?: number } = {}): WeightRu
     init: (tasks, options) => ({
       ...initialState(options),
       averages: new Array<string>(tasks).fill('unknown'),
+    }),
+    // When a task leaves the mixture, its weight is shared out, and what is remembered of it goes.
+    retire: (state, task, { options }) => ({
+      ...withoutTask(state, task, options),
+      averages: (state.averages as (number | 'unknown')[]).filter((_, k) => k !== task),
     }),
     update(state, { tasks }, { losses, options }) {
       const averages = [...(state.averages as (number | 'unknown')[])];

@@ -124,7 +124,7 @@ export function createProbe<B extends Batch>(
     if (!isWarm(options)) return null;
     try {
       const metric = await metricOf(options);
-      for (const k of mixer.tasks.keys())
+      for (const k of activeTasks(mixer))
         for (let i = 0; i < mixer.microBatches; i++) {
           const pass = await gradientsOf(tf, options, onlyTask(mixer, k, mixer.microBatchSize), true);
           tf.dispose(pass.gradients);
@@ -146,9 +146,9 @@ async function probeLosses<B extends Batch>(
   tf: Tf,
   mixer: Mixer,
   { draw, loss }: GradientOptions<B>,
-): Promise<number[]> {
-  const losses: number[] = [];
-  for (const k of mixer.tasks.keys()) {
+): Promise<Record<string, number>> {
+  const losses: Record<string, number> = {};
+  for (const k of activeTasks(mixer)) {
     let sum = 0;
     for (let i = 0; i < mixer.microBatches; i++) {
       const batch = await draw(onlyTask(mixer, k, mixer.microBatchSize));
@@ -160,7 +160,7 @@ async function probeLosses<B extends Batch>(
         disposeBatch(tf, batch);
       }
     }
-    losses.push(sum / mixer.microBatches);
+    losses[mixer.tasks[k]] = sum / mixer.microBatches;
   }
   return losses;
 }
@@ -376,6 +376,11 @@ function addScaled(
 function cut(count: number, parts: number): number[] {
   const pieces = Math.min(count, parts);
   return Array.from({ length: pieces }, (_, i) => Math.floor((count + i) / pieces));
+}
+
+/** Numbers of the tasks that are to be measured. */
+function activeTasks(mixer: Mixer): number[] {
+  return mixer.activeTasks.map((task) => mixer.tasks.indexOf(task));
 }
 
 function onlyTask(mixer: Mixer, task: number, samples: number): Int32Array {

@@ -8,6 +8,9 @@
  * Sums are exact, the running totals stay within about one sample of the weights', and a task with b·w_k = 0.3
  * gets a sample in every third or fourth batch. The projection comes before the carry: after it, a floor
  * would wind r up without bound.
+ *
+ * A task that has fewer samples left than its count gets just these; what it lacks goes to the targets of the others
+ * by their shares, and nothing of it is carried.
  */
 import { PikeError } from '../errors.js';
 import { normalize, projectOntoFloor, weightsOf } from '../rules/simplex.js';
@@ -59,9 +62,27 @@ export class Allocator {
    * The counts of the next batch, length K, summing to the batch size; ties go to the lowest index.
    *
    * @param weights K weights, a point of the simplex
+   * @param atMost samples that each task has left, K numbers, Infinity where there is no end to them; a limit may
+   *   also be below `minPerTask`
+   * @throws PikeError `ERR_SHAPE`, `ERR_INVALID_OPTION`, also when all limits together are below the batch size
    */
-  next(weights: ArrayLike<number>): Int32Array {
+  next(weights: ArrayLike<number>, atMost?: ArrayLike<number>): Int32Array {
+    const { counts, residual } = this.#allocate(weights, atMost);
+    this.#residual = residual;
+    return counts;
+  }
+
+  /** What `next` would return; nothing is changed. */
+  peek(weights: ArrayLike<number>, atMost?: ArrayLike<number>): Int32Array {
+    return this.#allocate(weights, atMost).counts;
+  }
+
+  #allocate(
+    weights: ArrayLike<number>,
+    atMost: ArrayLike<number> | undefined,
+  ): { counts: Int32Array; residual: Float64Array } {
     const w = requireWeights('weights', weights, this.tasks);
+    const limits = atMost && requireLimits(atMost, this.tasks, this.batchSize);
     const { batchSize, minPerTask } = this;
     const floor = minPerTask / batchSize;
     // Weights that meet the floor are taken as they are: by way of logarithms they would come back rounded.
@@ -69,9 +90,22 @@ export class Allocator {
       ? weightsOf(projectOntoFloor(normalize(Array.from(w, Math.log)), floor))
       : w;
     const target = this.#residual.map((r, k) => batchSize * share[k] + r);
-    const counts = nearestCounts(target, batchSize, minPerTask);
-    this.#residual = target.map((t, k) => t - counts[k]);
-    return counts;
+    const counts = limits
+      ? nearestWithin(target, share, limits, batchSize, minPerTask)
+      : nearestCounts(target, batchSize, minPerTask);
+    return { counts, residual: target.map((t, k) => t - counts[k]) };
+  }
+
+  /**
+   * One for the other tasks, once task `task` is gone: they go on from what is carried of theirs, and share what is
+   * carried of it.
+   */
+  without(task: number): Allocator {
+    const { batchSize, minPerTask } = this;
+    const rest = new Allocator({ batchSize, minPerTask, tasks: this.tasks - 1 });
+    const share = this.#residual[task] / rest.tasks;
+    rest.#residual = this.#residual.filter((_, k) => k !== task).map((r) => r + share);
+    return rest;
   }
 
   state(): AllocatorState {
@@ -102,6 +136,63 @@ export class Allocator {
     allocator.#residual = Float64Array.from(residual as number[]);
     return allocator;
   }
+}
+
+/**
+ * `nearestCounts` where counts have limits. A task whose count would pass its limit gets the limit, and the others what
+ * it lacks, by their shares.
+ *
+ * @param target changed in place: those at their limits get these as targets, the others the more that falls to them
+ */
+function nearestWithin(
+  target: Float64Array,
+  share: ArrayLike<number>,
+  limits: ArrayLike<number>,
+  total: number,
+  floor: number,
+): Int32Array {
+  const K = target.length;
+  const counts = new Int32Array(K);
+  let free = Array.from(target.keys());
+  for (let left = total; ; ) {
+    const nearest = nearestCounts(
+      Float64Array.from(free, (k) => target[k]),
+      left,
+      floor,
+    );
+    free.forEach((k, i) => {
+      counts[k] = nearest[i];
+    });
+    const over = free.filter((k) => counts[k] > limits[k]);
+    if (over.length === 0) return counts;
+    let lacking = 0;
+    for (const k of over) {
+      lacking += target[k] - limits[k];
+      left -= limits[k];
+      target[k] = counts[k] = limits[k];
+    }
+    free = free.filter((k) => !over.includes(k));
+    const mass = free.reduce((sum, k) => sum + share[k], 0);
+    for (const k of free) target[k] += lacking * (mass > 0 ? share[k] / mass : 1 / free.length);
+  }
+}
+
+function requireLimits(atMost: ArrayLike<number>, tasks: number, batchSize: number): Float64Array {
+  if (atMost.length !== tasks)
+    throw new PikeError(
+      'ERR_SHAPE',
+      `atMost must be ${tasks} numbers, one per task, but is ${show(atMost)}.`,
+    );
+  const limits = Float64Array.from(atMost, (limit, k) =>
+    limit === Infinity ? limit : requireNonNegativeInteger(`atMost[${k}]`, limit),
+  );
+  const sum = limits.reduce((all, limit) => all + limit, 0);
+  if (sum < batchSize)
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `A batch of ${batchSize} samples cannot be filled: the tasks have ${sum} left (atMost).`,
+    );
+  return limits;
 }
 
 /** The integer point with sum `total` and entries >= `floor` that is nearest to `target`, whose sum is `total`. */

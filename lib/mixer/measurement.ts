@@ -13,6 +13,7 @@ import {
   placeOf,
 } from '../gradients/layout.js';
 import type { Moments } from '../statistics/statistics.js';
+import { noMoments } from '../statistics/subset.js';
 import { refuseUnknown, show } from '../validate.js';
 
 export interface Observation {
@@ -104,16 +105,7 @@ export class Measurement {
   /** The sums so far; all zero when nothing was observed. */
   async moments(signal: AbortSignal | undefined): Promise<Moments> {
     if (this.#stream) return this.#stream.moments(signal);
-    const K = this.#tasks.length;
-    return {
-      microBatches: new Int32Array(K),
-      samples: new Float64Array(K),
-      deviation: new Float64Array(K),
-      meanNormSquared: new Float64Array(K),
-      meanInner: this.#inner ? new Float64Array(K * K) : null,
-      rowDeviation: null,
-      rowAlignment: null,
-    };
+    return noMoments(this.#tasks.length, this.#inner);
   }
 
   dispose(): void {
@@ -135,6 +127,16 @@ export class LossAverage {
   add(task: number, loss: number, samples: number): void {
     this.#sum[task] += loss * samples;
     this.#samples[task] += samples;
+  }
+
+  /** Of some of the tasks, by their indices. */
+  of(tasks: readonly number[]): LossAverage {
+    const rest = new LossAverage(tasks.length);
+    tasks.forEach((k, i) => {
+      rest.#sum[i] = this.#sum[k];
+      rest.#samples[i] = this.#samples[k];
+    });
+    return rest;
   }
 
   /** NaN where no loss was given; null when none was given at all. */

@@ -8,25 +8,19 @@
 import { EventEmitter } from 'node:events';
 import type { BackendName } from '../backends/backend.js';
 import { checkPreconditioner, checkRows, tooFewMicroBatches } from '../backends/measure.js';
-import { Allocator } from '../batching/allocation.js';
 import { PikeError } from '../errors.js';
 import { type Gradient, viewGradient } from '../gradients/gradient.js';
 import type { Place } from '../gradients/layout.js';
-import { checkRuleState, decodeLogWeights, type RuleState, raiseToFloor } from '../rules/rule.js';
-import { weightsOf } from '../rules/simplex.js';
-import { initSmoothing, type SmoothingState } from '../statistics/smoothing.js';
-import {
-  refuseUnknown,
-  requirePositiveInteger,
-  requirePositiveNumber,
-  requireSignal,
-  show,
-} from '../validate.js';
+import { momentsOf } from '../statistics/subset.js';
+import { refuseUnknown, requirePositiveInteger, requireSignal, show } from '../validate.js';
 import { Announcer } from './announcer.js';
 import { BackendInUse } from './backend-in-use.js';
 import { CallQueue } from './call-queue.js';
+import { measureRows } from './measure-rows.js';
 import { checkLosses, checkTaskLosses, Measurement } from './measurement.js';
+import { Mixture } from './mixture.js';
 import {
+  checkUpdateOptions,
   type MeasureOptions,
   type MixerOptions,
   type ObserveOptions,
@@ -36,7 +30,7 @@ import {
 } from './options.js';
 import type { MixerEvents, UpdateReport } from './report.js';
 import { Schedule } from './schedule.js';
-import { updateToSolve } from './solving.js';
+import { spreadReport } from './spread-report.js';
 import { StandingConditions } from './standing-conditions.js';
 import {
   checkSmoothing,
@@ -47,7 +41,7 @@ import {
   STATE_FORMAT,
   STATE_VERSION,
 } from './state.js';
-import { type ComputedUpdate, computeUpdate, type UpdateInput } from './update.js';
+import { type ComputedUpdate, computeUpdate } from './update.js';
 
 export class Mixer extends EventEmitter<MixerEvents> {
   /** Names of the K tasks. */
@@ -60,10 +54,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
   readonly #backend: BackendInUse;
   readonly #announcer = new Announcer(this);
   readonly #conditions: StandingConditions;
-  #allocator: Allocator;
-  #rule: RuleState;
-  #smoothing: SmoothingState;
-  #lossWeights: Float64Array;
+  readonly #mixture: Mixture;
   #schedule: Schedule;
   #measurement: Measurement | null = null;
   /** Updates called and not yet settled. */
@@ -75,18 +66,14 @@ export class Mixer extends EventEmitter<MixerEvents> {
   constructor(options: MixerOptions) {
     super();
     this.#options = resolveOptions(options);
-    const { tasks, batchSize, minPerTask, inner, rule } = this.#options;
+    const { tasks } = this.#options;
     this.#backend = new BackendInUse(this.#options);
     this.#conditions = new StandingConditions(this.#options);
     this.tasks = tasks;
     this.microBatches = this.#options.microBatches;
     this.microBatchSize = this.#options.microBatchSize;
     this.#schedule = new Schedule(this.#options.updateInterval);
-    this.#allocator = new Allocator({ batchSize, tasks: tasks.length, minPerTask });
-    const state = checkRuleState(rule.init(tasks.length, this.#options), tasks.length);
-    this.#rule = raiseToFloor(state, this.#options.minWeight);
-    this.#smoothing = initSmoothing(tasks.length, inner);
-    this.#lossWeights = new Float64Array(tasks.length).fill(1);
+    this.#mixture = new Mixture(this.#options);
     const { fallback } = this.#backend;
     if (fallback) this.#announcer.warnLater('WARN_BACKEND_FALLBACK', fallback);
     if (this.#options.backend === 'auto') void this.#announcer.warnOfCuda();
@@ -99,14 +86,24 @@ export class Mixer extends EventEmitter<MixerEvents> {
       );
   }
 
-  /** A copy of the current weights, length K, summing to 1. */
+  /** A copy of the current weights, length K, summing to 1; 0 for retired tasks. */
   get weights(): Float64Array {
-    return weightsOf(decodeLogWeights(this.#rule.logWeights, this.tasks.length));
+    return this.#mixture.weights;
   }
 
   /** A copy of the factors for the tasks' losses in the training step, length K; all 1 for rules without. */
   get lossWeights(): Float64Array {
-    return this.#lossWeights.slice();
+    return this.#mixture.lossWeights;
+  }
+
+  /** Names of the tasks that have not been retired: those to be measured. */
+  get activeTasks(): readonly string[] {
+    return this.#mixture.active.names;
+  }
+
+  /** Whether `retire` can be called: a rule of one's own that remembers more than weights must say how. */
+  get canRetire(): boolean {
+    return this.#mixture.canRetire;
   }
 
   /** Batches drawn so far. */
@@ -145,15 +142,41 @@ export class Mixer extends EventEmitter<MixerEvents> {
   /**
    * Draws the next batch: K sample counts that sum to the batch size. Advances the step. During an update that
    * has not settled yet, the old weights hold.
+   *
+   * @param atMost samples that each task has left, K whole numbers, Infinity where there is no end to them: a task gets
+   *   no more, and what it lacks goes to the others by their weights
+   * @throws PikeError `ERR_SHAPE`, `ERR_INVALID_OPTION`, also when the limits together do not fill a batch
    */
-  next(): Int32Array {
+  next(atMost?: ArrayLike<number>): Int32Array {
     this.#assertAlive();
-    const counts = this.#allocator.next(this.weights);
+    const counts = this.#mixture.next(atMost);
     this.#schedule.advance();
     // Gradients of parameters that have since moved on must not meet those of the next measurement.
     if (this.#measurement && this.#schedule.isPast(this.#measurement.begun))
       this.#discardLater(this.#measurement);
     return counts;
+  }
+
+  /** The counts that `next` would return now. Nothing is changed: with other weights by then, they are others. */
+  peek(atMost?: ArrayLike<number>): Int32Array {
+    this.#assertAlive();
+    return this.#mixture.peek(atMost);
+  }
+
+  /**
+   * Takes a task out of the mixture for good, for instance because its data has come to an end: its weight goes to the
+   * others in proportion to theirs, at once, and the rule goes on with these. Reports and counts still have K
+   * entries, with weight 0 for this task, and nothing has to be measured of it any more. A measurement in progress goes
+   * on without it. To retire a task again changes nothing.
+   *
+   * @throws PikeError `ERR_INVALID_OPTION` when there is no such task, when it is the last one, or when the rule is one of
+   *   your own that remembers more than weights and has no `retire`
+   */
+  retire(task: string): void {
+    this.#assertAlive();
+    if (!this.#mixture.active.includes(task)) return;
+    this.#mixture.retire(task, this.step);
+    this.#announcer.tell('retire', { task, step: this.step });
   }
 
   /**
@@ -169,12 +192,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
    */
   async observe(task: string, gradient: Gradient, options: ObserveOptions): Promise<void> {
     this.#assertAlive();
-    const k = this.tasks.indexOf(task);
-    if (k < 0)
-      throw new PikeError(
-        'ERR_INVALID_OPTION',
-        `There is no task ${show(task)}. The tasks are ${this.tasks.join(', ')}.`,
-      );
+    const k = this.#mixture.active.requireActive(task);
     refuseUnknown('observe', options ?? {}, ['samples', 'loss', 'preconditioner', 'signal']);
     const samples = requirePositiveInteger('samples', options?.samples);
     const { loss, signal } = options;
@@ -220,9 +238,14 @@ export class Mixer extends EventEmitter<MixerEvents> {
           'ERR_INVALID_OPTION',
           'losses were given to observe and to update: one of them is too much.',
         );
-      const losses = given ?? measurement.losses;
       const moments = await measurement.moments(options.signal);
-      const next = computeUpdate(this.#updateInput(), moments, losses, options.learningRate);
+      const { active } = this.#mixture;
+      const next = computeUpdate(
+        this.#updateInput(),
+        momentsOf(moments, active.indices),
+        active.pickLosses(given ?? measurement.losses),
+        options.learningRate,
+      );
       this.#measurement = null;
       measurement.dispose();
       return this.#commit(next, measurement.place, measurement.milliseconds + performance.now() - started);
@@ -234,7 +257,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
    * one launch for sums and weights by the built-in rules.
    *
    * @param rows `rows[k][i]`: gradient of micro-batch i of task k, d elements each; a task with fewer than two is
-   *   a miss
+   *   a miss, and a retired one has none
    * @throws PikeError as `observe` and `update`; `ERR_TOO_FEW_MICROBATCHES` when no task has two micro-batches,
    *   `ERR_ORDER` while a measurement begun by `observe` is open
    */
@@ -253,6 +276,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
         'ERR_SHAPE',
         `rows has ${checked.rows.length} tasks, but this mixer has ${this.tasks.length}: ${this.tasks.join(', ')}.`,
       );
+    for (const [k, task] of this.tasks.entries())
+      if (checked.rows[k].length > 0) this.#mixture.active.requireActive(task);
     if (checked.rows.every((task) => task.length < 2)) throw tooFewMicroBatches('No task has two');
     const first = checked.rows.flat()[0];
     this.#backend.assertTakes(first, checked.preconditioner, 'a gradient in rows');
@@ -265,14 +290,8 @@ export class Mixer extends EventEmitter<MixerEvents> {
           'measure was called while a measurement begun by observe is open; call update or discard first.',
         );
       const started = performance.now();
-      const { signal, learningRate } = options;
-      const request = { ...checked, inner: this.#options.inner, rowScalars: 'optional' as const, signal };
-      const backend = await this.#backend.open(first);
-      const update = backend.solve ? updateToSolve(this.#updateInput(), losses, learningRate) : null;
-      const { moments, solved } = update
-        ? await backend.solve!(request, update)
-        : { moments: await backend.moments(request), solved: null };
-      const next = computeUpdate(this.#updateInput(), moments, losses, learningRate, solved, checked.samples);
+      const input = () => this.#updateInput();
+      const next = await measureRows(this.#backend, this.#mixture, input, checked, losses, options);
       return this.#commit(next, first, performance.now() - started);
     });
   }
@@ -298,10 +317,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
       origin: this.#backend.origin(),
       options: encodeOptions(this.#options),
       ...this.#schedule.state(measuring),
-      lossWeights: Array.from(this.#lossWeights),
-      rule: structuredClone(this.#rule),
-      smoothing: structuredClone(this.#smoothing),
-      allocator: this.#allocator.state(),
+      ...this.#mixture.state(),
     };
   }
 
@@ -317,11 +333,9 @@ export class Mixer extends EventEmitter<MixerEvents> {
   static restore(state: MixerState, overrides: Partial<MixerOptions> = {}): Mixer {
     const saved = checkState(state);
     const mixer = new Mixer(restoredOptions(saved, overrides));
-    const { tasks, batchSize, minPerTask, inner } = mixer.#options;
-    mixer.#smoothing = checkSmoothing(saved.smoothing, tasks.length, inner);
-    mixer.#allocator = Allocator.restore({ ...saved.allocator, batchSize, tasks: tasks.length, minPerTask });
-    mixer.#rule = structuredClone(saved.rule);
-    mixer.#lossWeights = Float64Array.from(saved.lossWeights);
+    const { tasks, inner } = mixer.#options;
+    checkSmoothing(saved.smoothing, tasks.length - saved.retired.length, inner);
+    mixer.#mixture.restore(saved);
     mixer.#schedule = new Schedule(mixer.#options.updateInterval, saved);
     const changed = mixer.#backend.resume(saved.origin);
     if (changed) mixer.#announcer.warnLater('WARN_RESUME_NOT_EXACT', changed);
@@ -356,25 +370,17 @@ export class Mixer extends EventEmitter<MixerEvents> {
   /** Puts a computed update in place and tells of it. Nothing in here can fail. */
   #commit(next: ComputedUpdate, place: Place | null, milliseconds: number): UpdateReport {
     const changed = this.#backend.measured(place);
-    this.#smoothing = next.smoothing;
-    this.#rule = next.rule;
-    this.#lossWeights = next.lossWeights;
+    this.#mixture.commit(next);
     this.#schedule.reported();
-    const report: UpdateReport = { ...next.report, seconds: milliseconds / 1000 };
+    const spread = spreadReport(next.report, this.#mixture.active);
+    const report: UpdateReport = { ...spread, seconds: milliseconds / 1000 };
     if (changed) this.#announcer.warn('WARN_RESUME_NOT_EXACT', changed);
     this.#announcer.tellOfUpdate(report, next.acted, this.#conditions.after(report));
     return report;
   }
 
-  #updateInput(): UpdateInput {
-    return {
-      options: this.#options,
-      step: this.step,
-      passedOver: this.#schedule.passedOver,
-      rule: this.#rule,
-      smoothing: this.#smoothing,
-      lossWeights: this.#lossWeights,
-    };
+  #updateInput() {
+    return this.#mixture.input(this.step, this.#schedule.passedOver);
   }
 
   #newMeasurement(begun: number): Measurement {
@@ -398,9 +404,4 @@ export class Mixer extends EventEmitter<MixerEvents> {
   #assertAlive(): void {
     if (this.#disposed) throw new PikeError('ERR_DISPOSED', 'This mixer was disposed.');
   }
-}
-
-function checkUpdateOptions(options: Pick<UpdateOptions, 'learningRate' | 'signal'>): void {
-  if (options.learningRate !== undefined) requirePositiveNumber('learningRate', options.learningRate);
-  requireSignal(options.signal);
 }

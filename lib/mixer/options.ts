@@ -17,6 +17,7 @@ import {
   requireOneOf,
   requirePositiveInteger,
   requirePositiveNumber,
+  requireSignal,
   requireWeights,
   show,
 } from '../validate.js';
@@ -327,4 +328,10 @@ function checkInitialWeights(
     );
   }
   return Array.from(requireWeights('initialWeights', given, tasks.length));
+}
+
+/** @throws PikeError `ERR_INVALID_OPTION` */
+export function checkUpdateOptions(options: Pick<UpdateOptions, 'learningRate' | 'signal'>): void {
+  if (options.learningRate !== undefined) requirePositiveNumber('learningRate', options.learningRate);
+  requireSignal(options.signal);
 }

@@ -32,6 +32,8 @@ export interface UpdateReport {
   readonly losses: Float64Array | null;
   /** Tasks without a usable measurement this time. */
   readonly missed: readonly Miss[];
+  /** Tasks that take no part any more: weight 0, NaN for what is estimated. */
+  readonly retired: readonly string[];
   /** Tasks whose smoothed N was negative and taken as 0. */
   readonly clipped: readonly string[];
   /** Tasks that stand on `minWeight`. */
@@ -80,4 +82,6 @@ export interface MixerEvents {
   /** A task's measurement was missed. */
   skip: [miss: Miss & { readonly step: number }];
   warning: [warning: MixerWarning];
+  /** A task was retired. */
+  retire: [retired: { readonly task: string; readonly step: number }];
 }

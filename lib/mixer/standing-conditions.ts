@@ -26,7 +26,7 @@ export class StandingConditions {
 
   /** @returns warnings of what begins with this update */
   after(report: UpdateReport): Warning[] {
-    if (report.missed.length === this.#tasks.length) return [];
+    if (report.missed.length + report.retired.length === this.#tasks.length) return [];
     return [this.#bound(report), this.#noise(report), this.#errors(report)].flat();
   }
 

@@ -2,18 +2,18 @@
  * Everything a Mixer needs to go on in another process, as plain JSON. A state of another version or shape is
  * refused as a whole, never half-loaded.
  */
-import type { AllocatorState } from '../batching/allocation.js';
 import { PikeError } from '../errors.js';
-import { checkRuleState, type RuleState } from '../rules/rule.js';
+import { checkRuleState } from '../rules/rule.js';
 import type { AverageError } from '../statistics/smoothed-errors.js';
 import type { Average, SmoothingState } from '../statistics/smoothing.js';
 import { show } from '../validate.js';
 import type { StateOrigin } from './backend-in-use.js';
+import type { MixtureState } from './mixture.js';
 import { type MixerOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import type { ScheduleState } from './schedule.js';
 
 export const STATE_FORMAT = 'pike-mixer state';
-export const STATE_VERSION = 2;
+export const STATE_VERSION = 3;
 
 /** Options as JSON: the rule by its name, Infinity as a string, what is undefined left out. */
 export type OptionsState = Omit<MixerOptions, 'rule' | 'maxLogStep' | 'tasks'> & {
@@ -22,15 +22,11 @@ export type OptionsState = Omit<MixerOptions, 'rule' | 'maxLogStep' | 'tasks'> &
   maxLogStep: number | 'Infinity';
 };
 
-export interface MixerState extends ScheduleState {
+export interface MixerState extends ScheduleState, MixtureState {
   format: typeof STATE_FORMAT;
   version: typeof STATE_VERSION;
   origin: StateOrigin;
   options: OptionsState;
-  lossWeights: number[];
-  rule: RuleState;
-  smoothing: SmoothingState;
-  allocator: AllocatorState;
 }
 
 export function encodeOptions(options: ResolvedOptions): OptionsState {
@@ -94,7 +90,7 @@ export function checkState(state: unknown): MixerState {
   for (const key of ['origin', 'options', 'rule', 'smoothing', 'allocator'] as const)
     if (typeof given[key] !== 'object' || given[key] === null)
       throw new PikeError('ERR_STATE', `${key} of a state must be an object, but is ${show(given[key])}.`);
-  const K = given.options?.tasks?.length ?? 0;
+  const K = (given.options?.tasks?.length ?? 0) - checkRetired(given.retired, given.options?.tasks);
   checkCount('step', given.step);
   checkCount('passedOver', given.passedOver);
   if (!Array.isArray(given.pending)) throw badList('pending', given.pending);
@@ -107,14 +103,24 @@ export function checkState(state: unknown): MixerState {
   return given as MixerState;
 }
 
+/** @returns how many tasks are retired */
+function checkRetired(retired: unknown, tasks: unknown): number {
+  const fits =
+    Array.isArray(retired) &&
+    Array.isArray(tasks) &&
+    retired.every((task, i) => tasks.includes(task) && retired.indexOf(task) === i) &&
+    retired.length < Math.max(1, tasks.length);
+  if (!fits) throw badList('retired', retired);
+  return retired.length;
+}
+
 /** Checks the averages against the options that they are to go on with. */
-export function checkSmoothing(smoothing: SmoothingState, tasks: number, inner: boolean): SmoothingState {
+export function checkSmoothing(smoothing: SmoothingState, tasks: number, inner: boolean): void {
   checkAverage('smoothing.normSquared', smoothing.normSquared, tasks);
   checkAverage('smoothing.variance', smoothing.variance, tasks);
   checkAverage('smoothing.inner', smoothing.inner, inner ? (tasks * (tasks - 1)) / 2 : 0);
   checkError('smoothing.errors.normSquared', smoothing.errors?.normSquared, tasks);
   checkError('smoothing.errors.variance', smoothing.errors?.variance, tasks);
-  return structuredClone(smoothing);
 }
 
 function checkAverage(name: string, average: Average | undefined, length: number): void {

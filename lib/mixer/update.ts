@@ -32,6 +32,8 @@ export interface UpdateInput {
   readonly rule: RuleState;
   readonly smoothing: SmoothingState;
   readonly lossWeights: Float64Array;
+  /** Which of the mixer's tasks these are, if not all. */
+  readonly active?: readonly number[];
 }
 
 /** What stands after it. */
@@ -41,7 +43,7 @@ export interface ComputedUpdate {
   readonly lossWeights: Float64Array;
   /** false: there was nothing that the rule could act on, and all but `report` is as it was. */
   readonly acted: boolean;
-  readonly report: Omit<UpdateReport, 'seconds'>;
+  readonly report: Omit<UpdateReport, 'seconds' | 'retired'>;
 }
 
 /**
@@ -86,6 +88,7 @@ export function computeUpdate(
     step,
     losses,
     options: learningRate === undefined ? options : { ...options, learningRate },
+    ...(input.active ? { active: input.active } : {}),
   };
   let result: RuleResult;
   if (!acted) result = { state: input.rule, lossWeights: input.lossWeights };

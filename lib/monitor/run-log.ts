@@ -1,7 +1,7 @@
 /**
  * A run as JSON Lines, one event per line, written as it happens, so that a crash loses nothing:
  *
- *     { event: 'start' | 'step' | 'update' | 'evaluation' | 'skip' | 'warning' | 'end', run, step, seconds, … }
+ *     { event: 'start' | 'step' | 'update' | 'evaluation' | 'skip' | 'retire' | 'warning' | 'end', run, step, seconds, … }
  *
  * `run` names the run, so several may share a file; `seconds` counts from the start of the run. Counts, weights
  * and losses are objects by task; the statistics of an update are arrays in the order of `start`'s `tasks`. JSON
@@ -33,7 +33,7 @@ export class RunLog {
   #file: number | null;
 
   /**
-   * Opens the file, writes the start line, and from then on every update, skip and warning of `mixer` by itself.
+   * Opens the file, writes the start line, and from then on every update, skip, retirement and warning of `mixer` by itself.
    *
    * @throws PikeError `ERR_INVALID_OPTION` when the file cannot be opened
    */
@@ -60,6 +60,7 @@ export class RunLog {
     });
     mixer.on('update', this.#onUpdate);
     mixer.on('skip', this.#onSkip);
+    mixer.on('retire', this.#onRetire);
     mixer.on('warning', this.#onWarning);
   }
 
@@ -79,6 +80,7 @@ export class RunLog {
     this.#write('end', { ...details, weights: this.#byTask(this.#mixer.weights) });
     this.#mixer.off('update', this.#onUpdate);
     this.#mixer.off('skip', this.#onSkip);
+    this.#mixer.off('retire', this.#onRetire);
     this.#mixer.off('warning', this.#onWarning);
     closeSync(this.#file);
     this.#file = null;
@@ -97,6 +99,8 @@ export class RunLog {
   };
 
   readonly #onSkip = ({ task, reason }: Miss): void => this.#write('skip', { task, reason });
+
+  readonly #onRetire = ({ task }: { task: string }): void => this.#write('retire', { task });
 
   readonly #onWarning = ({ code, message }: MixerWarning): void => this.#write('warning', { code, message });
 

@@ -58,6 +58,11 @@ export interface RuleContext {
   /** Mean training loss of every task at this update, NaN where unknown; null when no losses were given. */
   readonly losses: Float64Array | null;
   readonly options: RuleOptions;
+  /**
+   * Once tasks have been retired, which of the mixer's tasks the K at hand are, for a rule that was made with numbers for
+   * each; left out while they are all.
+   */
+  readonly active?: readonly number[];
 }
 
 export interface RuleResult {
@@ -105,6 +110,15 @@ export interface WeightRule {
    * it keeps its weight.
    */
   update(state: RuleState, statistics: Statistics, context: RuleContext): RuleResult;
+  /**
+   * The state of the K − 1 others once task number `task` of the K is retired; `context.options` are theirs. A rule whose
+   * state is its log-weights can do without: these are normalised again.
+   */
+  retire?(
+    state: RuleState,
+    task: number,
+    context: { readonly step: number; readonly options: RuleOptions },
+  ): RuleState;
 }
 
 /** The starting point of every rule: the initial weights, raised to the floor. Also the prior of `priorPull`. */

@@ -135,7 +135,8 @@ export function smoothedStatistics(
         clipped.push(k);
       }
   let inner: Float64Array | null = null;
-  if (state.inner.estimate.length > 0) {
+  // One task alone has no pairs, but products all the same.
+  if (state.inner.estimate.length > 0 || (tasks === 1 && raw.inner)) {
     const pairs = estimates(state.inner);
     inner = new Float64Array(tasks * tasks);
     for (let j = 0, p = 0; j < tasks; j++) {

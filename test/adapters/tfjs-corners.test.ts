@@ -35,6 +35,28 @@ describe('tfjs', () => {
     await createProbe(tf, mixer, { ...options, optimizer })();
     expect(observe.mock.calls.every(([, , o]) => o.preconditioner !== undefined)).toBe(true);
   });
+  it.each(['pike', 'odm'])('probes and trains on without a task that was retired, rule %s', async (rule) => {
+    const { mixer, options } = await setup({ rule });
+    const drawn: number[][] = [];
+    const draw = (counts: Int32Array) => {
+      drawn.push(Array.from(counts));
+      return options.draw(counts);
+    };
+    const probe = createProbe(tf, mixer, { ...options, draw });
+    const train = createTrainer(tf, mixer, { ...options, draw, optimizer: tf.train.sgd(0.1) });
+    await probe();
+    expect(drawn.some(([, b]) => b > 0)).toBe(true);
+    mixer.next();
+    mixer.retire('b');
+    drawn.length = 0;
+    const report = await probe();
+    expect(report!.missed).toEqual([]);
+    mixer.next();
+    const step = await train();
+    expect(Array.from(step.counts)).toEqual([12, 0]);
+    expect(step.report!.missed).toEqual([]);
+    expect(drawn.every(([, b]) => b === 0)).toBe(true);
+  });
   it('measure: false leaves the weights alone', async () => {
     const { mixer, options } = await setup({});
     expect(

@@ -125,6 +125,109 @@ describe('Allocator', () => {
     for (let i = 1; i < hits.length; i++) expect([3, 4]).toContain(hits[i] - hits[i - 1]);
   });
 
+  describe('with limits', () => {
+    it('gives a task what it has left, and the others the rest by their weights', () => {
+      const allocator = new Allocator({ batchSize: 20, tasks: 3 });
+      expect(Array.from(allocator.peek([0.5, 0.3, 0.2], [4, Infinity, Infinity]))).toEqual([4, 10, 6]);
+      // 6 lacking: 3.6 and 2.4.
+      expect(Array.from(allocator.next([0.5, 0.3, 0.2], [4, Infinity, Infinity]))).toEqual([4, 10, 6]);
+      const { residual } = allocator.state();
+      expect(residual[0]).toBe(0);
+      expect(residual[1]).toBeCloseTo(-0.4, 12);
+      expect(residual[2]).toBeCloseTo(0.4, 12);
+      // What the others could take is limited, too.
+      expect(Array.from(allocator.peek([0.5, 0.3, 0.2], [4, 9, 8]))).toEqual([4, 9, 7]);
+      expect(Array.from(allocator.peek([0.5, 0.3, 0.2], [4, 8, 8]))).toEqual([4, 8, 8]);
+      // All the weight on a task that has nothing: the others share alike.
+      expect(Array.from(allocator.peek([1, 0, 0], [0, Infinity, Infinity]))).toEqual([0, 10, 10]);
+    });
+
+    it('limits that do not bind change nothing', () => {
+      const [with_, without] = [0, 1].map(() => new Allocator({ batchSize: 17, tasks: 3, minPerTask: 1 }));
+      for (let i = 0; i < 100; i++)
+        expect(with_.next([0.62, 0.27, 0.11], [11, 6, 3])).toEqual(without.next([0.62, 0.27, 0.11]));
+      expect(with_.state()).toEqual(without.state());
+    });
+
+    it('peek tells what next will do, and does nothing', () => {
+      const allocator = new Allocator({ batchSize: 7, tasks: 3 });
+      for (let i = 0; i < 20; i++) {
+        const before = allocator.state();
+        const peeked = allocator.peek([0.5, 0.3, 0.2]);
+        expect(allocator.state()).toEqual(before);
+        expect(allocator.next([0.5, 0.3, 0.2])).toEqual(peeked);
+      }
+    });
+
+    it('fills every batch and keeps every limit and floor, whatever they are', () => {
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 2, max: 8 }),
+          fc.integer({ min: 0, max: 2 }),
+          fc.array(
+            fc.record({
+              mixture: fc.array(fc.double({ min: 1e-6, max: 1, noNaN: true }), {
+                minLength: 8,
+                maxLength: 8,
+              }),
+              limits: fc.array(fc.oneof(fc.integer({ min: 0, max: 12 }), fc.constant(Infinity)), {
+                minLength: 8,
+                maxLength: 8,
+              }),
+            }),
+            { minLength: 1, maxLength: 20 },
+          ),
+          (K, floor, batches) => {
+            const batchSize = 2 * K + 5;
+            const allocator = new Allocator({ batchSize, tasks: K, minPerTask: floor });
+            for (const { mixture, limits } of batches) {
+              const atMost = limits.slice(0, K);
+              if (sum(atMost) < batchSize) continue;
+              const counts = allocator.next(simplex(mixture.slice(0, K)), atMost);
+              expect(sum(counts)).toBe(batchSize);
+              for (const [k, count] of counts.entries()) {
+                expect(count).toBeLessThanOrEqual(atMost[k]);
+                expect(count).toBeGreaterThanOrEqual(Math.min(floor, atMost[k]));
+              }
+              // What is carried stays as small as ever, and in balance.
+              const { residual } = allocator.state();
+              expect(Math.abs(sum(residual))).toBeLessThan(1e-9);
+              for (const r of residual) expect(Math.abs(r)).toBeLessThan(K);
+            }
+          },
+        ),
+        { numRuns: 300 },
+      );
+    });
+
+    it('refuses what no batch can be made of, and stays as it was', async () => {
+      const allocator = new Allocator({ batchSize: 8, tasks: 2 });
+      const before = allocator.state();
+      const next =
+        (...atMost: number[]) =>
+        () =>
+          allocator.next([0.5, 0.5], atMost);
+      await expectError('ERR_INVALID_OPTION', /batch of 8 .* have 7 left/, next(4, 3));
+      await expectError('ERR_INVALID_OPTION', /atMost\[1\]/, next(8, -1));
+      await expectError('ERR_INVALID_OPTION', /atMost\[0\]/, next(Number.NaN, 8));
+      await expectError('ERR_SHAPE', /atMost must be 2/, next(8));
+      expect(allocator.state()).toEqual(before);
+    });
+  });
+
+  it('goes on without one of its tasks: what was carried of it is carried by the others', () => {
+    const allocator = new Allocator({ batchSize: 10, tasks: 3 });
+    allocator.next([0.44, 0.33, 0.23]);
+    const before = allocator.state().residual;
+    const rest = allocator.without(0);
+    expect(before[0]).toBeCloseTo(-0.6, 12);
+    const { tasks, batchSize, residual } = rest.state();
+    expect([tasks, batchSize]).toEqual([2, 10]);
+    expect(residual[0]).toBeCloseTo(before[1] - 0.3, 12);
+    expect(residual[1]).toBeCloseTo(before[2] - 0.3, 12);
+    expect(allocator.state().residual).toEqual(before);
+  });
+
   it('goes on after a trip through JSON', () => {
     const w = [0.613, 0.287, 0.1];
     const whole = new Allocator({ batchSize: 7, tasks: 3 });

@@ -8,7 +8,7 @@ const conditionsOf = (options: Partial<MixerOptions> = {}) =>
   new StandingConditions(resolveOptions({ tasks: ['a', 'b'], batchSize: 8, ...options }));
 
 const report = (given: Partial<UpdateReport>): UpdateReport => {
-  const base = { step: 5, missed: [], conflict: null, heterogeneity: null };
+  const base = { step: 5, missed: [], retired: [], conflict: null, heterogeneity: null };
   return { ...base, ...given } as Partial<UpdateReport> as UpdateReport;
 };
 const nothing: UpdateReport['missed'] = ['a', 'b'].map((task) => ({ task, reason: 'not measured' }));

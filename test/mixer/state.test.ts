@@ -97,7 +97,7 @@ describe('state', () => {
   const damage: [string, RegExp, (state: any) => unknown][] = [
     ['nothing', /no state of a Mixer/, () => null],
     ['something else', /no state of a Mixer/, () => ({ step: 3 })],
-    ['another version', /version 1, but this release reads version 2/, (s) => ({ ...s, version: 1 })],
+    ['another version', /version 1, but this release reads version 3/, (s) => ({ ...s, version: 1 })],
     ['a missing part', /smoothing of a state must be an object/, ({ smoothing: _, ...s }) => s],
     ['a negative step', /step of a state/, (s) => ({ ...s, step: -1 })],
     ['a moment that is none', /pending/, (s) => ({ ...s, pending: ['x'] })],

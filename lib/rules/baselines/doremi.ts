@@ -13,6 +13,7 @@
 import { PikeError } from '../../errors.js';
 import { refuseUnknown, requireFiniteNumbers, requireNumberIn } from '../../validate.js';
 import { initialState } from '../own-rules.js';
+import { perActiveTask, retiresFrom } from '../retirement.js';
 import { decodeLogWeights, type Json, type WeightRule } from '../rule.js';
 import { bound, normalize, weightsOf } from '../simplex.js';
 import { assertSameParameters, decodeCount, decodeKnown, encodeKnown, requirePerTask } from './parameters.js';
@@ -64,12 +65,19 @@ export function doremi(options: DoremiOptions): WeightRule {
         average: new Array<number>(tasks).fill(0),
       };
     },
-    update(state, { tasks }, { losses, options: ruleOptions }) {
+    retire(state, task, context) {
+      const rest = retiresFrom('excess', 'average')(state, task, context);
+      const average = decodeKnown('doremi', rest, 'average', rest.logWeights.length);
+      const sum = average.reduce((all, w) => all + w, 0);
+      return { ...rest, average: Array.from(average, (w) => (sum > 0 ? w / sum : 0)) };
+    },
+    update(state, { tasks }, { losses, options: ruleOptions, active }) {
       assertSameParameters('doremi', state, parameters);
       const logWeights = decodeLogWeights(state.logWeights, tasks);
+      const references = perActiveTask(reference, active);
       const excess = decodeKnown('doremi', state, 'excess', tasks).map((before, k) => {
         const loss = losses?.[k] ?? Number.NaN;
-        return Number.isFinite(loss) ? Math.max(0, bound(loss - reference[k])) : before;
+        return Number.isFinite(loss) ? Math.max(0, bound(loss - references[k])) : before;
       });
       const step = stepTowards(state, target(logWeights, excess, rate, share), ruleOptions);
       const updates = decodeCount('doremi', state, 'updates') + 1;

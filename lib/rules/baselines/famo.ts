@@ -13,6 +13,7 @@
  * of two updates, of different samples.
  */
 import { refuseUnknown, requireFiniteNumbers, requireNumberIn, requireOneOf } from '../../validate.js';
+import { perActiveTask, retiresFrom } from '../retirement.js';
 import {
   decodeLogWeights,
   encodeLogWeights,
@@ -73,11 +74,15 @@ export function famo(options: FamoOptions = {}): WeightRule {
         ...(optimizer === 'adam' ? { steps: 0, first: zeros(), second: zeros() } : {}),
       };
     },
-    update(state, { tasks }, { losses, options: { minWeight } }) {
+    retire: retiresFrom('losses', 'logits', ...(optimizer === 'adam' ? ['first', 'second'] : [])),
+    update(state, { tasks }, { losses, options: { minWeight }, active }) {
       assertSameParameters('famo', state, parameters);
       const current = decodeLogWeights(state.logWeights, tasks);
       const before = decodeKnown('famo', state, 'losses', tasks);
-      const now = aboveMinimum(losses ?? new Float64Array(tasks).fill(Number.NaN), minLosses);
+      const now = aboveMinimum(
+        losses ?? new Float64Array(tasks).fill(Number.NaN),
+        minLosses && perActiveTask(minLosses, active),
+      );
       const gains = now.map((loss, k) => Math.log(before[k]) - Math.log(loss));
       const stepped = stepLogits(state, gains, { rate, decay, optimizer });
       const latest = now.map((loss, k) => (Number.isNaN(loss) ? before[k] : loss));

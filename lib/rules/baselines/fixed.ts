@@ -14,6 +14,7 @@ import {
   requireNumberIn,
   requirePositiveNumber,
 } from '../../validate.js';
+import { retiresFrom } from '../retirement.js';
 import {
   decodeLogWeights,
   encodeLogWeights,
@@ -95,6 +96,7 @@ function fixedRule(
       const target = normalize(logTarget(tasks));
       return { logWeights: encodeLogWeights(projectOntoFloor(target, options.minWeight)), parameters };
     },
+    retire: retiresFrom(),
     update(state, { tasks }, { options: { minWeight } }) {
       assertSameParameters(name, state, parameters);
       const result = stepResult(stay(decodeLogWeights(state.logWeights, tasks), minWeight));

@@ -11,6 +11,7 @@
  */
 import { refuseUnknown, requireBoolean, requireNumberIn, requireOneOf } from '../../validate.js';
 import { initialState } from '../own-rules.js';
+import { retiresFrom } from '../retirement.js';
 import { decodeLogWeights, type Json, type WeightRule } from '../rule.js';
 import { bound, normalize } from '../simplex.js';
 import { assertSameParameters, decodeCount, decodeKnown, encodeKnown } from './parameters.js';
@@ -48,6 +49,7 @@ export function odm(options: OdmOptions = {}): WeightRule {
       updates: 0,
       rewards: new Array<string>(tasks).fill('unknown'),
     }),
+    retire: retiresFrom('rewards'),
     update(state, { tasks }, { losses, options: ruleOptions }) {
       assertSameParameters('odm', state, parameters);
       const logWeights = decodeLogWeights(state.logWeights, tasks);

@@ -11,6 +11,7 @@
 import { PikeError } from '../../errors.js';
 import { show } from '../../validate.js';
 import {
+  decodeLogWeights,
   encodeLogWeights,
   type RuleDefaults,
   type RuleOptions,
@@ -39,6 +40,14 @@ export const roundRobinRule: WeightRule = {
     const next = step === since ? turn : (turn + 1) % tasks;
     return result(oneTask(tasks, next, options), options, { turn: next, since: step });
   },
+  retire(state, task, { step, options }) {
+    const rest = state.logWeights.length - 1;
+    const turn = decodeTask('round-robin', state, rest + 1);
+    // Whose turn it was hands it to the next in line, for as long as a turn lasts.
+    const next = (turn > task ? turn - 1 : turn) % rest;
+    const since = turn === task ? step : decodeCount('round-robin', state, 'since');
+    return { logWeights: encodeLogWeights(oneTask(rest, next, options)), turn: next, since };
+  },
 };
 
 export const randomRule: WeightRule = {
@@ -53,6 +62,14 @@ export const randomRule: WeightRule = {
   update(state, { tasks }, { options }) {
     const draws = decodeCount('random', state, 'draws');
     return result(oneTask(tasks, drawTask(options, draws), options), options, { draws: draws + 1 });
+  },
+  retire(state, task, { options }) {
+    const rest = state.logWeights.length - 1;
+    const draws = decodeCount('random', state, 'draws');
+    const drawn = heaviest(decodeLogWeights(state.logWeights, rest + 1));
+    const next = drawn === task ? drawTask(options, draws) : drawn > task ? drawn - 1 : drawn;
+    const logWeights = encodeLogWeights(oneTask(rest, next, options));
+    return { logWeights, draws: drawn === task ? draws + 1 : draws };
   },
 };
 
@@ -69,6 +86,11 @@ function drawTask({ seed, initialWeights }: RuleOptions, index: number): number 
   }
   // The weights sum to 1 but for rounding.
   return last;
+}
+
+/** The task that a batch goes to. */
+function heaviest(logWeights: Float64Array): number {
+  return logWeights.indexOf(Math.max(...logWeights));
 }
 
 function oneTask(tasks: number, task: number, { minWeight }: RuleOptions): Float64Array {
