@@ -1,0 +1,123 @@
+/**
+ * The step of a training loop that measures on the training batches themselves, without a stack: when the mixer is
+ * due, the batch is taken in task-pure micro-batches, whose gradients are measured and together make the step.
+ */
+import type { Mixer } from '../../mixer/mixer.js';
+import type { UpdateReport } from '../../mixer/report.js';
+import { requireBoolean } from '../../validate.js';
+import type { RowCollector } from './collector.js';
+import { type StepCost, Stopwatch } from './cost.js';
+import { type MicroBatch, microBatchesOf } from './micro-batches.js';
+
+export interface TrainStep {
+  /** Samples of every task in this batch, length K. */
+  readonly counts: Int32Array;
+  /** The weights that these counts were drawn by, length K. */
+  readonly weights: Float64Array;
+  /** Mean loss of the batch. */
+  readonly loss: number;
+  /** What the mixer did, when this step was a measuring one. */
+  readonly report: UpdateReport | null;
+  /** What it took, and how much of that was mixing. */
+  readonly cost: StepCost;
+}
+
+export interface StepOptions {
+  /** false trains on the mixer's weights as they are, for comparison (default true). */
+  measure?: boolean;
+  /**
+   * true takes every step in task-pure micro-batches whose gradients are accumulated, not only those that measure: least
+   * memory for activations, and measuring then adds no passes at all (default false).
+   */
+  accumulate?: boolean;
+}
+
+/** What a stack does. An error leaves its parameters where they were. */
+export interface Stack {
+  /** Whether gradients can be measured by now: not while the metric is unknown. */
+  ready(): boolean | Promise<boolean>;
+  /** How many samples each of the micro-batches has that `count` samples of a task are cut into. */
+  cut(count: number, measure: boolean): readonly number[];
+  /** Whether `whole` tells the tasks' losses apart, and multiplies them by the mixer's loss weights. */
+  readonly wholeKnowsTasks: boolean;
+  /** A step by one pass over the whole batch. */
+  whole(counts: Int32Array, watch: Stopwatch): Promise<BatchLosses>;
+  /**
+   * A step by a pass for each micro-batch and the sum of `factors[i]` times the gradient of its mean loss; each goes to
+   * the collector, too, if there is one.
+   *
+   * @returns the mean loss of each micro-batch
+   */
+  byTask(
+    batches: readonly MicroBatch[],
+    factors: readonly number[],
+    collector: RowCollector | null,
+    watch: Stopwatch,
+  ): Promise<number[]>;
+}
+
+export interface BatchLosses {
+  readonly mean: number;
+  /** By task, where a stack knows them; without those that have no samples. */
+  readonly tasks: Record<string, number> | null;
+}
+
+/** @throws PikeError `ERR_INVALID_OPTION` */
+export function checkStepOptions({ measure, accumulate }: StepOptions): void {
+  if (measure !== undefined) requireBoolean('measure', measure);
+  if (accumulate !== undefined) requireBoolean('accumulate', accumulate);
+}
+
+/** One step: draws a batch, moves the parameters, and updates the weights if due. */
+export async function takeStep(
+  mixer: Mixer,
+  stack: Stack,
+  collector: RowCollector,
+  { measure: mayMeasure = true, accumulate = false }: StepOptions,
+): Promise<TrainStep> {
+  const watch = new Stopwatch();
+  const { weights, needs } = mixer;
+  const update = mayMeasure && mixer.due && (!needs.gradients || (await stack.ready()));
+  const measure = update && needs.gradients;
+  const counts = await watch.time('next', () => mixer.next());
+  const tasksApart = (update && needs.losses) || mixer.lossWeights.some((y) => y !== 1);
+  const losses =
+    measure || accumulate || (tasksApart && !stack.wholeKnowsTasks)
+      ? await stepByTask(mixer, stack, counts, measure ? collector : null, watch)
+      : await stack.whole(counts, watch);
+  const { mean: loss } = losses;
+  if (!update) return { counts, weights, loss, report: null, cost: watch.cost() };
+  const report = await watch.time('update', () => {
+    if (measure) return collector.end();
+    return mixer.update(needs.losses && losses.tasks ? { losses: losses.tasks } : {});
+  });
+  return { counts, weights, loss, report, cost: watch.cost() };
+}
+
+/** The step of the whole batch by the sum over tasks of y_k b_k/b times the gradient of task k. */
+async function stepByTask(
+  mixer: Mixer,
+  stack: Stack,
+  counts: Int32Array,
+  collector: RowCollector | null,
+  watch: Stopwatch,
+): Promise<BatchLosses> {
+  const { lossWeights, batchSize } = mixer;
+  const batches = microBatchesOf(counts, (count) => stack.cut(count, collector !== null));
+  const factors = batches.map(({ task, samples }) => (samples / batchSize) * lossWeights[task]);
+  let losses: number[];
+  try {
+    losses = await stack.byTask(batches, factors, collector, watch);
+  } catch (error) {
+    await collector?.abandon();
+    throw error;
+  }
+  let mean = 0;
+  const tasks: Record<string, number> = {};
+  for (const [i, { task, samples }] of batches.entries()) {
+    const name = mixer.tasks[task];
+    mean += (samples / batchSize) * losses[i];
+    tasks[name] = (tasks[name] ?? 0) + (samples / counts[task]) * losses[i];
+  }
+  return { mean, tasks };
+}
