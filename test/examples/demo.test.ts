@@ -52,10 +52,14 @@ describe('npm run demo', () => {
       '│ mean ',
       '│ highest − lowest',
       '│ samples to uniform',
-      '│ of these for mixing',
+      '│ mixing itself',
+      '│ extra passes to measure',
     ])
       expect(stdout).toContain(row);
     expect(stdout).toMatch(/pike (ended|did not beat)/);
+    expect(stdout).toMatch(
+      /pike: mixing itself took \d+\.\d\d % of the time \(next .*, the extra passes of measuring/,
+    );
     expect(stdout).toContain('in proportion to size');
 
     const lines = readFileSync(join(folder, 'run.jsonl'), 'utf8')
@@ -175,6 +179,7 @@ describe('npm run demo', () => {
     const { status, stdout } = demo('--help');
     expect(status).toBe(0);
     for (const flag of [
+      '--stack',
       '--steps',
       '--seed',
       '--seeds',

@@ -4,6 +4,8 @@
  */
 import * as jax from '@jax-js/jax';
 
+export { adam } from '../../examples/mixed-text/jax-adam.js';
+
 let buffers: Map<unknown, unknown> | null = null;
 
 /** Buffers of jax-js' wasm backend that are alive. */
@@ -52,55 +54,7 @@ export function countCompilations(): { readonly count: number; stop(): void } {
   };
 }
 
-interface AdamState {
-  count: jax.Array;
-  mu: jax.JsTree<jax.Array>;
-  nu: jax.JsTree<jax.Array>;
-}
-
 type Params = jax.JsTree<jax.Array>;
-
-/**
- * Adam with the interface and the state of optax's (`chain(scaleByAdam, scale)`), written from its description: the
- * package itself is not a dependency.
- */
-export function adam(learningRate: number, { b1 = 0.9, b2 = 0.999, eps = 1e-8 } = {}) {
-  const { numpy: np, tree } = jax;
-  const zeros = (params: Params) => tree.map((p: jax.Array) => np.zerosLike(p), params) as Params;
-  return {
-    init(params: Params): [AdamState, never[]] {
-      const mu = zeros(tree.ref(params));
-      return [{ count: np.array(0, { dtype: np.uint32 }), mu, nu: zeros(params) }, []];
-    },
-    update(
-      gradients: Params,
-      [before]: [AdamState, never[]],
-      params?: Params,
-    ): [Params, [AdamState, never[]]] {
-      tree.dispose(params);
-      const moment = (decay: number, of: (g: jax.Array) => jax.Array) => (m: jax.Array, g: jax.Array) =>
-        m.mul(decay).add(of(g).mul(1 - decay)) as jax.Array;
-      const mu = tree.map(
-        moment(b1, (g) => g),
-        before.mu,
-        tree.ref(gradients),
-      ) as Params;
-      const nu = tree.map(moment(b2, np.square), before.nu, gradients) as Params;
-      const count = before.count.add(1) as jax.Array;
-      const correction = (decay: number) => np.subtract(1, np.power(decay, count.ref.astype(np.float32)));
-      const [first, second] = [correction(b1), correction(b2)];
-      const step = (m: jax.Array, v: jax.Array) =>
-        m
-          .div(first.ref)
-          .div(np.sqrt(v.div(second.ref)).add(eps))
-          .mul(-learningRate) as jax.Array;
-      const updates = tree.map(step, tree.ref(mu), tree.ref(nu)) as Params;
-      first.dispose();
-      second.dispose();
-      return [updates, [{ count, mu, nu }, []]];
-    },
-  };
-}
 
 export function sgd(learningRate: number) {
   return {

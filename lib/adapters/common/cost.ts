@@ -2,7 +2,7 @@
 
 /** Where the time of a step went, in seconds. */
 export interface StepCost {
-  /** `mixer.next()`. */
+  /** `mixer.next()`, and a copy of the weights that it draws by. */
   readonly next: number;
   /** Drawing samples, by the caller's `draw`. */
   readonly draw: number;
@@ -16,7 +16,7 @@ export interface StepCost {
   readonly passes: number;
 }
 
-type Part = 'next' | 'draw' | 'observe' | 'update';
+type Part = 'draw' | 'observe' | 'update';
 
 /** Started when it is made. */
 export class Stopwatch {
@@ -31,6 +31,13 @@ export class Stopwatch {
     } finally {
       this.#spent[part] += (performance.now() - started) / 1000;
     }
+  }
+
+  timeNext<T>(work: () => T): T {
+    const started = performance.now();
+    const result = work();
+    this.#spent.next += (performance.now() - started) / 1000;
+    return result;
   }
 
   cost(): StepCost {

@@ -76,10 +76,10 @@ export async function takeStep(
   { measure: mayMeasure = true, accumulate = false }: StepOptions,
 ): Promise<TrainStep> {
   const watch = new Stopwatch();
-  const { weights, needs } = mixer;
+  const { needs } = mixer;
   const update = mayMeasure && mixer.due && (!needs.gradients || (await stack.ready()));
   const measure = update && needs.gradients;
-  const counts = await watch.time('next', () => mixer.next());
+  const { weights, counts } = watch.timeNext(() => ({ weights: mixer.weights, counts: mixer.next() }));
   const tasksApart = (update && needs.losses) || mixer.lossWeights.some((y) => y !== 1);
   const losses =
     measure || accumulate || (tasksApart && !stack.wholeKnowsTasks)
