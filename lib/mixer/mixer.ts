@@ -62,8 +62,6 @@ export class Mixer extends EventEmitter<MixerEvents> {
   readonly #conditions: StandingConditions;
   #allocator: Allocator;
   #rule: RuleState;
-  /** The weights of `#rule`, which every batch asks for. */
-  #weights: Float64Array;
   #smoothing: SmoothingState;
   #lossWeights: Float64Array;
   #schedule: Schedule;
@@ -86,7 +84,6 @@ export class Mixer extends EventEmitter<MixerEvents> {
     this.#schedule = new Schedule(this.#options.updateInterval);
     this.#allocator = new Allocator({ batchSize, tasks: tasks.length, minPerTask });
     this.#rule = checkRuleState(rule.init(tasks.length, this.#options), tasks.length);
-    this.#weights = weightsIn(this.#rule, tasks.length);
     this.#smoothing = initSmoothing(tasks.length, inner);
     this.#lossWeights = new Float64Array(tasks.length).fill(1);
     const { fallback } = this.#backend;
@@ -103,7 +100,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
 
   /** A copy of the current weights, length K, summing to 1. */
   get weights(): Float64Array {
-    return this.#weights.slice();
+    return weightsOf(decodeLogWeights(this.#rule.logWeights, this.tasks.length));
   }
 
   /** A copy of the factors for the tasks' losses in the training step, length K; all 1 for rules without. */
@@ -150,7 +147,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
    */
   next(): Int32Array {
     this.#assertAlive();
-    const counts = this.#allocator.next(this.#weights);
+    const counts = this.#allocator.next(this.weights);
     this.#schedule.advance();
     // Gradients of parameters that have since moved on must not meet those of the next measurement.
     if (this.#measurement && this.#schedule.isPast(this.#measurement.begun))
@@ -323,7 +320,6 @@ export class Mixer extends EventEmitter<MixerEvents> {
     mixer.#smoothing = checkSmoothing(saved.smoothing, tasks.length, inner);
     mixer.#allocator = Allocator.restore({ ...saved.allocator, batchSize, tasks: tasks.length, minPerTask });
     mixer.#rule = structuredClone(saved.rule);
-    mixer.#weights = weightsIn(mixer.#rule, tasks.length);
     mixer.#lossWeights = Float64Array.from(saved.lossWeights);
     mixer.#schedule = new Schedule(mixer.#options.updateInterval, saved);
     const changed = mixer.#backend.resume(saved.origin);
@@ -361,7 +357,6 @@ export class Mixer extends EventEmitter<MixerEvents> {
     const changed = this.#backend.measured(place);
     this.#smoothing = next.smoothing;
     this.#rule = next.rule;
-    this.#weights = weightsIn(next.rule, this.tasks.length);
     this.#lossWeights = next.lossWeights;
     this.#schedule.reported();
     const report: UpdateReport = { ...next.report, seconds: milliseconds / 1000 };
@@ -402,10 +397,6 @@ export class Mixer extends EventEmitter<MixerEvents> {
   #assertAlive(): void {
     if (this.#disposed) throw new PikeError('ERR_DISPOSED', 'This mixer was disposed.');
   }
-}
-
-function weightsIn(rule: RuleState, tasks: number): Float64Array {
-  return weightsOf(decodeLogWeights(rule.logWeights, tasks));
 }
 
 function checkUpdateOptions(options: Pick<UpdateOptions, 'learningRate' | 'signal'>): void {
