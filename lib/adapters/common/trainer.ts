@@ -43,17 +43,22 @@ export interface Stack {
   /** A step by one pass over the whole batch. */
   whole(counts: Int32Array, watch: Stopwatch): Promise<BatchLosses>;
   /**
-   * A step by a pass for each micro-batch and the sum of `factors[i]` times the gradient of its mean loss; each goes to
-   * the collector, too, if there is one.
-   *
-   * @returns the mean loss of each micro-batch
+   * A pass for each micro-batch, of which the sum of `factors[i]` times the gradient of its mean loss makes a step; each
+   * gradient goes to the collector, too, if there is one.
    */
   byTask(
     batches: readonly MicroBatch[],
     factors: readonly number[],
     collector: RowCollector | null,
     watch: Stopwatch,
-  ): Promise<number[]>;
+  ): Promise<Passes>;
+}
+
+export interface Passes {
+  /** The mean loss of each micro-batch. */
+  readonly losses: readonly number[];
+  /** Takes the step; to be called once. */
+  step(): void | Promise<void>;
 }
 
 export interface BatchLosses {
@@ -81,33 +86,66 @@ export async function takeStep(
   const measure = update && needs.gradients;
   const { weights, counts } = watch.timeNext(() => ({ weights: mixer.weights, counts: mixer.next() }));
   const tasksApart = (update && needs.losses) || mixer.lossWeights.some((y) => y !== 1);
-  const losses =
-    measure || accumulate || (tasksApart && !stack.wholeKnowsTasks)
-      ? await stepByTask(mixer, stack, counts, measure ? collector : null, watch)
-      : await stack.whole(counts, watch);
-  const { mean: loss } = losses;
-  if (!update) return { counts, weights, loss, report: null, cost: watch.cost() };
-  const report = await watch.time('update', () => {
-    if (measure) return collector.end();
-    return mixer.update(needs.losses && losses.tasks ? { losses: losses.tasks } : {});
-  });
-  return { counts, weights, loss, report, cost: watch.cost() };
+  if (!measure && !accumulate && (!tasksApart || stack.wholeKnowsTasks)) {
+    const losses = await stack.whole(counts, watch);
+    return { counts, weights, loss: losses.mean, report: await afterStep(losses), cost: watch.cost() };
+  }
+  const { losses, step } = await passes(mixer, stack, counts, measure ? collector : null, watch);
+  let report: UpdateReport | null;
+  if (measure) report = await measureAlong(collector, step, watch);
+  else {
+    await step();
+    report = await afterStep(losses);
+  }
+  return { counts, weights, loss: losses.mean, report, cost: watch.cost() };
+
+  /** The update of a rule that needs no gradients. */
+  async function afterStep({ tasks }: BatchLosses): Promise<UpdateReport | null> {
+    if (!update) return null;
+    return watch.time('update', () => mixer.update(needs.losses && tasks ? { losses: tasks } : {}));
+  }
 }
 
-/** The step of the whole batch by the sum over tasks of y_k b_k/b times the gradient of task k. */
-async function stepByTask(
+/**
+ * The rows are measured off this thread while the optimiser takes its step on it. Should the optimiser throw, the
+ * weights have been updated all the same: the gradients were good.
+ */
+async function measureAlong(
+  collector: RowCollector,
+  step: Passes['step'],
+  watch: Stopwatch,
+): Promise<UpdateReport> {
+  const pending = await watch.time('update', async () => {
+    const report = collector.end();
+    // Looked at below; until then it is nobody's.
+    report.catch(() => {});
+    // One turn of the event loop, after which the rows are being read.
+    await new Promise(setImmediate);
+    return { report };
+  });
+  try {
+    await step();
+  } catch (error) {
+    await pending.report.catch(() => {});
+    throw error;
+  }
+  return watch.time('update', () => pending.report);
+}
+
+/** The passes of a batch by task: the step is by the sum over tasks of y_k b_k/b times the gradient of task k. */
+async function passes(
   mixer: Mixer,
   stack: Stack,
   counts: Int32Array,
   collector: RowCollector | null,
   watch: Stopwatch,
-): Promise<BatchLosses> {
+): Promise<{ losses: BatchLosses; step: Passes['step'] }> {
   const { lossWeights, batchSize } = mixer;
   const batches = microBatchesOf(counts, (count) => stack.cut(count, collector !== null));
   const factors = batches.map(({ task, samples }) => (samples / batchSize) * lossWeights[task]);
-  let losses: number[];
+  let taken: Passes;
   try {
-    losses = await stack.byTask(batches, factors, collector, watch);
+    taken = await stack.byTask(batches, factors, collector, watch);
   } catch (error) {
     await collector?.abandon();
     throw error;
@@ -116,8 +154,8 @@ async function stepByTask(
   const tasks: Record<string, number> = {};
   for (const [i, { task, samples }] of batches.entries()) {
     const name = mixer.tasks[task];
-    mean += (samples / batchSize) * losses[i];
-    tasks[name] = (tasks[name] ?? 0) + (samples / counts[task]) * losses[i];
+    mean += (samples / batchSize) * taken.losses[i];
+    tasks[name] = (tasks[name] ?? 0) + (samples / counts[task]) * taken.losses[i];
   }
-  return { mean, tasks };
+  return { losses: { mean, tasks }, step: () => taken.step() };
 }

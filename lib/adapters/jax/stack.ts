@@ -5,7 +5,7 @@ import { ADAM_WARM_UP } from '../common/adam.js';
 import type { RowCollector } from '../common/collector.js';
 import type { Stopwatch } from '../common/cost.js';
 import { cutBySize, type DrawBatch, type MicroBatch, onlyTask } from '../common/micro-batches.js';
-import type { BatchLosses, Stack } from '../common/trainer.js';
+import type { BatchLosses, Passes, Stack } from '../common/trainer.js';
 import { type AdamOptions, adamMetric, findAdam, stepsOf } from './adam.js';
 import { type HostBatch, Uploader } from './batches.js';
 import { readArray, writeGradients } from './gradients.js';
@@ -91,7 +91,7 @@ export class JaxStack implements Stack {
     factors: readonly number[],
     collector: RowCollector | null,
     watch: Stopwatch,
-  ): Promise<number[]> {
+  ): Promise<Passes> {
     const jax = this.#jax;
     if (collector) await watch.time('observe', () => collector.begin(this.#metric()));
     const losses: number[] = [];
@@ -110,8 +110,7 @@ export class JaxStack implements Stack {
       disposeLeft(jax, sum);
       throw error;
     }
-    await this.#apply(sum);
-    return losses;
+    return { losses, step: () => this.#apply(sum) };
   }
 
   dispose(): void {

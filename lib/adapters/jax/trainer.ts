@@ -40,7 +40,8 @@ export interface TrainerOptions<P extends Tree, B extends HostBatch> extends Ste
 
 export interface Trainer<P extends Tree> {
   /**
-   * Draws a batch, moves the parameters, and updates the weights if due. An error leaves parameters and optimiser as they were.
+   * Draws a batch, moves the parameters, and updates the weights if due, which goes on beside the optimiser's work. An error
+   * leaves parameters and optimiser as they were.
    *
    * @throws PikeError `ERR_ORDER` while a step is in flight, `ERR_DISPOSED`, `ERR_SHAPE`, `ERR_DTYPE`; or what `draw`,
    *   `losses` and the optimiser throw

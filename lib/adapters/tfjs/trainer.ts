@@ -30,7 +30,8 @@ export interface TrainerOptions<B extends Batch> extends GradientOptions<B>, Ste
  * measuring; such a step costs more passes, each over fewer samples. A rule that needs only losses takes one pass per
  * task, and one that needs nothing none.
  *
- * @returns a function that takes one step: draws a batch, moves the variables, and updates the weights if due
+ * @returns a function that takes one step: draws a batch, moves the variables, and updates the weights if due, which goes on
+ *   beside the optimiser's work
  * @throws PikeError `ERR_INVALID_OPTION`
  */
 export function createTrainer<B extends Batch>(
@@ -77,13 +78,22 @@ export function createTrainer<B extends Batch>(
           }
           sum = addScaled(tf, sum, pass.gradients, factors[i]);
         }
-        // In the order of the variables, since optimisers keep their moments by position, and with nothing for a
-        // variable that no gradient reached, which they leave alone: just as `minimize` does it.
-        optimizer.applyGradients(variables.map(({ name }) => ({ name, tensor: sum[name] })));
-      } finally {
+      } catch (error) {
         tf.dispose(sum);
+        throw error;
       }
-      return losses;
+      return {
+        losses,
+        step() {
+          // In the order of the variables, since optimisers keep their moments by position, and with nothing for a
+          // variable that no gradient reached, which they leave alone: just as `minimize` does it.
+          try {
+            optimizer.applyGradients(variables.map(({ name }) => ({ name, tensor: sum[name] })));
+          } finally {
+            tf.dispose(sum);
+          }
+        },
+      };
     },
   };
   return () => takeStep(mixer, stack, collector, options);
