@@ -1,15 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { resolveOptions } from '../../lib/mixer/options.js';
+import { blocks, root, run } from '../support/scripts.js';
 
-const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const guide = readFileSync(join(root, 'docs/guide.md'), 'utf8');
-
-const blocks = (language: string) =>
-  [...guide.matchAll(new RegExp('```' + language + '\\n([\\s\\S]*?)```', 'g'))].map(([, text]) => text);
 
 /** Applies a diff whose hunks, apart by `@@`, each fit the script at one place. */
 function patched(script: string, diff: string): string {
@@ -26,27 +21,12 @@ function patched(script: string, diff: string): string {
   }, script);
 }
 
-function run(script: string, env: Record<string, string>) {
-  // Inside the package's own folder, so that 'pike-mixer' resolves by its exports, to the built files.
-  const folder = mkdtempSync(join(root, 'dist', 'guide-'));
-  try {
-    writeFileSync(join(folder, 'script.mjs'), script);
-    const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, 'script.mjs')], {
-      encoding: 'utf8',
-      env: { ...process.env, ...env },
-    });
-    return { status, stdout, stderr };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 /** The last lines of the patched script, to see into it. */
 const telling =
   '\nconsole.log(JSON.stringify({ step: mixer.step, due: mixer.due, weights: Array.from(mixer.weights) }));';
 
 describe('the guide', () => {
-  const [[trainScript, fitScript], diffs] = [blocks('js'), blocks('diff')];
+  const [[trainScript, fitScript], diffs] = [blocks('docs/guide.md', 'js'), blocks('docs/guide.md', 'diff')];
 
   it('adds at most ten lines to either script', () => {
     expect(diffs.length).toBe(2);
