@@ -6,14 +6,14 @@ export interface MeasuredRow {
   task: number;
   samples: number;
   loss: number | undefined;
-  /** All tensors end to end. */
+  /** All tensors end to end, as the adapters give them. */
   gradient: number[];
   metric: number[] | null;
 }
 
 export function recordRows(mixer: Mixer): MeasuredRow[] {
   const seen: MeasuredRow[] = [];
-  const flat = (gradient: Gradient) => (gradient as Float32Array[]).flatMap((part) => Array.from(part));
+  const flat = (gradient: Gradient) => Array.from(gradient as Float32Array);
   const { observe, measure } = mixer;
   vi.spyOn(mixer, 'observe').mockImplementation((task, gradient, given) => {
     const { samples, loss, preconditioner } = given;

@@ -16,19 +16,25 @@ export type RowMode = 'together' | 'streamed';
 /** More than this of rows, in bytes, is streamed if nothing else was asked for. */
 const TOGETHER_AT_MOST = 256 * 2 ** 20;
 
-/** Writes d elements, tensor after tensor. */
-export type Write = (into: Float32Array[]) => void | Promise<void>;
+/** Writes the elements of every tensor into its part of a row. */
+export type Write = (into: readonly Float32Array[]) => void | Promise<void>;
+
+/** d elements end to end, and a view of each tensor's. */
+interface Row {
+  readonly whole: Float32Array;
+  readonly parts: readonly Float32Array[];
+}
 
 export class RowCollector {
   readonly #mixer: Mixer;
   readonly #lengths: readonly number[];
   readonly #together: boolean;
-  /** Reused by every measurement; views by tensor. */
-  readonly #memory: Float32Array[][] = [];
-  #metric: Float32Array[] | null = null;
+  /** Reused by every measurement. */
+  readonly #memory: Row[] = [];
+  #metric: Row | null = null;
   #used = 0;
   #measured = false;
-  #rows: Float32Array[][][] = [];
+  #rows: Float32Array[][] = [];
   #samples: number[][] = [];
   #losses: number[][] = [];
 
@@ -53,7 +59,7 @@ export class RowCollector {
     this.#measured = metric !== null;
     if (!metric) return;
     this.#metric ??= this.#allocate();
-    await metric(this.#metric);
+    await metric(this.#metric.parts);
   }
 
   /**
@@ -62,13 +68,13 @@ export class RowCollector {
    * @param loss mean over its samples
    */
   async add(task: number, samples: number, loss: number, write: Write): Promise<void> {
-    const row = this.#memoryOfRow();
-    await write(row);
+    const { whole, parts } = this.#memoryOfRow();
+    await write(parts);
     if (this.#together) {
-      this.#rows[task].push(row);
+      this.#rows[task].push(whole);
       this.#samples[task].push(samples);
       this.#losses[task].push(loss);
-    } else await this.#observe(task, row, samples, loss);
+    } else await this.#observe(task, whole, samples, loss);
   }
 
   /** Ends the measurement and moves the weights. */
@@ -93,29 +99,30 @@ export class RowCollector {
     if (!this.#together) await this.#mixer.discard();
   }
 
-  async #observe(task: number, row: Float32Array[], samples: number, loss: number): Promise<void> {
+  async #observe(task: number, row: Float32Array, samples: number, loss: number): Promise<void> {
     await this.#mixer.observe(this.#mixer.tasks[task], row, { samples, loss, ...this.#preconditioner() });
   }
 
-  #preconditioner(): { preconditioner?: Float32Array[] } {
-    return this.#measured && this.#metric ? { preconditioner: this.#metric } : {};
+  #preconditioner(): { preconditioner?: Float32Array } {
+    return this.#measured && this.#metric ? { preconditioner: this.#metric.whole } : {};
   }
 
-  #memoryOfRow(): Float32Array[] {
+  #memoryOfRow(): Row {
     // A streamed row is the collector's again as soon as it has been observed.
     const index = this.#together ? this.#used++ : 0;
     this.#memory[index] ??= this.#allocate();
     return this.#memory[index];
   }
 
-  #allocate(): Float32Array[] {
+  #allocate(): Row {
     const length = this.#lengths.reduce((sum, each) => sum + each, 0);
     const whole = GradientBuffer.allocate(length, 'float32').array;
     let at = 0;
-    return this.#lengths.map((each) => {
+    const parts = this.#lengths.map((each) => {
       at += each;
       return whole.subarray(at - each, at);
     });
+    return { whole, parts };
   }
 }
 

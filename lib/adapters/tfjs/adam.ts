@@ -1,6 +1,7 @@
 /** Adam's metric, from the state that TensorFlow.js' own optimiser keeps. */
 import type * as tfjs from '@tensorflow/tfjs';
 import { type AdamConstants, writeAdamMetric } from '../common/adam.js';
+import type { Write } from '../common/collector.js';
 import type { Tf } from './batches.js';
 import { elementsOf } from './memory.js';
 
@@ -32,7 +33,7 @@ export async function adamMetric(
   tf: Tf,
   optimizer: tfjs.Optimizer,
   variables: readonly tfjs.Variable[],
-): Promise<((into: Float32Array[]) => Promise<void>) | null> {
+): Promise<Write | null> {
   const moments = await secondMoments(optimizer, variables);
   if (!moments) return null;
   return async (into) => {
