@@ -3,7 +3,7 @@ import { createTrainer } from 'pike-mixer/jax';
 import { adam } from './jax-adam.js';
 import { type Bytes, defaultShape, initialParams, losses, type Params } from './jax-model.js';
 import { Random } from './random.js';
-import { joinWindows, type Windows } from './sources.js';
+import { drawWindows, type Windows } from './sources.js';
 import type { Learner, LearnerOptions, TextStack } from './stack.js';
 
 const { numpy: np, tree } = jax;
@@ -37,7 +37,7 @@ function createLearner({ mixer, sources, seed, adaptive }: LearnerOptions, learn
   const trainer = createTrainer(jax, mixer, {
     params: initialParams(seed, defaultShape),
     optimizer: adam(learningRate),
-    draw: (counts) => bytesOf(joinWindows(sources.map((source, k) => source.sample(random[k]!, counts[k]!)))),
+    draw: (counts) => bytesOf(drawWindows(sources, random, counts)),
     losses: (params: Params, batch) => losses(params, batch, defaultShape),
     measure: adaptive,
   });

@@ -59,6 +59,18 @@ export class Source {
   }
 }
 
+/** `counts[k]` samples of source k, each from its own stream, as one batch. */
+export function drawWindows(
+  sources: readonly Source[],
+  random: readonly Random[],
+  counts: ArrayLike<number>,
+): Windows {
+  const parts: Windows[] = [];
+  for (const [k, source] of sources.entries())
+    if (counts[k]! > 0) parts.push(source.sample(random[k]!, counts[k]!));
+  return parts.length === 1 ? parts[0]! : joinWindows(parts);
+}
+
 /** Joins samples of several tasks into one batch. */
 export function joinWindows(parts: readonly Windows[]): Windows {
   return {

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { createTrainer } from 'pike-mixer/tfjs';
 import { ByteModel, defaultShape } from './model.js';
 import { Random } from './random.js';
-import { joinWindows } from './sources.js';
+import { drawWindows } from './sources.js';
 import type { Learner, LearnerOptions, TextStack } from './stack.js';
 import { startWasm } from './wasm-matmul.js';
 import { WeightAverage } from './weight-average.js';
@@ -30,7 +30,7 @@ function createLearner({ mixer, sources, seed, adaptive }: LearnerOptions, learn
   const optimizer = tf.train.adam(learningRate);
   const random = sources.map((source) => Random.named(seed, 'samples', source.name));
   const step = createTrainer(tf, mixer, {
-    draw: (counts) => joinWindows(sources.map((source, k) => source.sample(random[k]!, counts[k]!))),
+    draw: (counts) => drawWindows(sources, random, counts),
     loss: (windows) => model.loss(windows),
     variables: model.variables,
     optimizer,

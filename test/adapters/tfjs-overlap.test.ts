@@ -33,17 +33,19 @@ function setup(atStep: () => void) {
 
 describe('the optimiser’s step', () => {
   it('is taken while the rows are measured', async () => {
-    const order: string[] = [];
-    const { mixer, train } = setup(() => order.push('step'));
-    const { measure } = mixer;
-    vi.spyOn(mixer, 'measure').mockImplementation(async (...args) => {
-      order.push('measure');
-      const report = await measure.apply(mixer, args);
-      order.push('report');
-      return report;
+    let taken = () => {};
+    const step = new Promise<void>((resolve) => {
+      taken = resolve;
     });
-    await train();
-    expect(order.filter((what) => what !== 'report')).toEqual(['measure', 'step']);
+    const { mixer, train } = setup(() => taken());
+    const { measure } = mixer;
+    // A measurement that ends after the step: waited for first, it would never end.
+    const watched = vi.spyOn(mixer, 'measure').mockImplementation(async (...args) => {
+      await step;
+      return measure.apply(mixer, args);
+    });
+    expect((await train()).report!.missed).toEqual([]);
+    expect(watched).toHaveBeenCalledOnce();
   });
 
   it('that throws reaches the caller, after the measurement has ended', async () => {

@@ -13,7 +13,13 @@ import { ByteModel } from '../../examples/mixed-text/model.js';
 import { createProgress } from '../../examples/mixed-text/progress.js';
 import { Random } from '../../examples/mixed-text/random.js';
 import { formatResults } from '../../examples/mixed-text/results.js';
-import { joinWindows, leastBytes, Source, type Windows } from '../../examples/mixed-text/sources.js';
+import {
+  drawWindows,
+  joinWindows,
+  leastBytes,
+  Source,
+  type Windows,
+} from '../../examples/mixed-text/sources.js';
 import { UsageError } from '../../examples/mixed-text/usage-error.js';
 import { readUserText } from '../../examples/mixed-text/user-text.js';
 import { startWasm } from '../../examples/mixed-text/wasm-matmul.js';
@@ -77,6 +83,11 @@ describe('sources', () => {
       joinWindows([source.sample(random, 3), source.sample(random, 0), source.sample(random, 5)]),
     ).toEqual(whole);
     expect(whole.contexts).toHaveLength(8 * context);
+    const two = [source, new Source('u', [text(2000)], context)];
+    const streams = () => two.map(({ name }) => Random.named(7, name));
+    expect(drawWindows(two, streams(), [8, 0])).toEqual(whole);
+    const [first, second] = two.map((each, k) => each.sample(streams()[k]!, 4));
+    expect(drawWindows(two, streams(), [4, 4])).toEqual(joinWindows([first!, second!]));
     const after = Buffer.from(text(4000));
     for (let i = 0; i < 8; i++) {
       const window = Buffer.from([
