@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { type MixtureName, mixtureNames } from './mixtures.js';
 import type { RuleChoice } from './rule.js';
+import { type StackName, stackNames } from './stack.js';
 import { UsageError } from './usage-error.js';
 
 export interface Arguments {
   help: boolean;
+  stack: StackName;
   steps: number;
   /** The seeds to run with, one after the other. */
   seeds: number[];
@@ -17,13 +19,15 @@ export interface Arguments {
   tasks: { name: string; path: string }[];
 }
 
-export const defaultSteps = 1000;
+/** A step of the transformer takes several times as long. */
+export const defaultSteps: Readonly<Record<StackName, number>> = { tfjs: 1000, jax: 300 };
 
 export function usage(known: { rules: readonly string[]; backends: readonly string[] }): string {
   return `Trains a byte-level language model on text from several sources three times (uniform mixture, a rule's,
 one static mixture) and compares what it has learned.
 
-  --steps N           training steps of each run (default ${defaultSteps})
+  --stack NAME        what trains: tfjs, a network of one hidden layer (default), or jax, a small transformer
+  --steps N           training steps of each run (default ${defaultSteps.tfjs}; with jax ${defaultSteps.jax})
   --seed N            first seed (default 1)
   --seeds N           how many seeds, for mean ± standard error (default 1)
   --rule NAME         the rule that moves the weights, by default pike:
@@ -60,9 +64,11 @@ export function parseArguments(
     throw new UsageError(`--task ${twice} was given twice: every task needs its own name`);
   if (tasks.length > 0 && values.mixture !== undefined)
     throw new UsageError('--mixture and --task were both given: choose built-in sources or your own');
+  const stack = oneOf('--stack', values.stack ?? 'tfjs', stackNames);
   return {
     help: values.help ?? false,
-    steps: wholeNumber('--steps', values.steps, defaultSteps, 1),
+    stack,
+    steps: wholeNumber('--steps', values.steps, defaultSteps[stack], 1),
     seeds: Array.from({ length: seeds }, (_, i) => seed + i),
     rules: parseRules(oneOf('--rule', values.rule ?? 'pike', known.rules), values),
     backend: oneOf('--backend', values.backend ?? 'auto', known.backends),
@@ -77,6 +83,7 @@ function parseFlags(argv: readonly string[]) {
     return parseArgs({
       args: [...argv],
       options: {
+        stack: { type: 'string' },
         steps: { type: 'string' },
         seed: { type: 'string' },
         seeds: { type: 'string' },

@@ -1,3 +1,5 @@
+import type { RunCost } from './cost-account.js';
+
 /** What one run left behind: one mixing rule, one seed. */
 export interface RunResult {
   /** How it was mixed: `uniform`, `pike`, … */
@@ -5,10 +7,8 @@ export interface RunResult {
   seed: number;
   /** Held-out losses by task, in nats per byte, as training went on; the last one is the final one. */
   evaluations: { samples: number; losses: number[] }[];
-  /** Seconds of training, evaluation left out. */
-  seconds: number;
-  /** Of these, the seconds that mixing added: what measuring steps took beyond plain ones, and the mixer itself. */
-  mixingSeconds: number;
+  /** What training took, evaluation left out. */
+  cost: RunCost;
   /** The last weights, in the order of the tasks. */
   weights: number[];
 }

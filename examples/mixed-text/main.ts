@@ -8,13 +8,12 @@ import { Mixer, type MixerOptions, PikeError } from 'pike-mixer';
 import { parseArguments, usage } from './arguments.js';
 import { finalLosses, type RunResult } from './comparison.js';
 import { builtInMixture, type Mixture, userMixture } from './mixtures.js';
-import { ByteModel, defaultShape } from './model.js';
 import { createProgress } from './progress.js';
 import { formatResults } from './results.js';
 import { type RuleChoice, ruleNames, ruleOptions } from './rule.js';
-import { batchSize, learningRate, train } from './train.js';
+import { startStack, type TextStack } from './stack.js';
+import { train } from './train.js';
 import { UsageError } from './usage-error.js';
-import { startWasm } from './wasm-matmul.js';
 
 const known = { rules: ruleNames, backends: ['auto', 'cpu', 'cuda', 'reference'] };
 
@@ -24,7 +23,8 @@ async function main(): Promise<void> {
     console.log(usage(known));
     return;
   }
-  const { context } = defaultShape;
+  const stack = await startStack(given.stack);
+  const { context, batchSize, learningRate } = stack;
   const mixture =
     given.tasks.length > 0 ? userMixture(given.tasks, context) : builtInMixture(given.mixture, context);
   const { sources } = mixture;
@@ -39,8 +39,7 @@ async function main(): Promise<void> {
   for (const rule of given.rules)
     new Mixer({ tasks, batchSize, backend: 'reference', ...ruleOptions(rule, facts) }).dispose();
   using tried = new Mixer({ tasks, batchSize, backend });
-  await startWasm();
-  introduce(mixture, tried, given.steps);
+  introduce(stack, mixture, tried, given.steps);
 
   const mixings: { mixing: string; weights: number[]; rule: RuleChoice | null }[] = [
     { mixing: 'uniform', weights: tasks.map(() => 1 / tasks.length), rule: null },
@@ -60,7 +59,7 @@ async function main(): Promise<void> {
           ? ruleOptions(rule, { ...facts, referenceLosses })
           : { initialWeights: weights, minWeight: 0 };
         const adaptive = rule !== null;
-        const run = { mixing, options, adaptive, sources, seed, steps, backend, log };
+        const run = { stack, mixing, options, adaptive, sources, seed, steps, backend, log };
         runs.push(await train(run, progress));
         if (mixing === 'uniform') referenceLosses = finalLosses(runs.at(-1)!);
       }
@@ -77,16 +76,19 @@ function labelOf({ name, tau }: RuleChoice, all: readonly RuleChoice[]): string 
   return name === 'balanced' && (all.length > 1 || tau !== 1) ? `balanced τ=${tau}` : name;
 }
 
-function introduce({ sources, staticWeights, staticOrigin }: Mixture, mixer: Mixer, steps: number): void {
-  const model = new ByteModel(0);
+function introduce(
+  { model, learningRate, batchSize }: TextStack,
+  { sources, staticWeights, staticOrigin }: Mixture,
+  mixer: Mixer,
+  steps: number,
+): void {
   const texts = sources.map((source) => `${source.name} (${Math.round(source.trainBytes / 1000)} kB)`);
   const weights = staticWeights.map((weight) => weight.toFixed(2)).join(' / ');
   console.log(`Text: ${texts.join(', ')}.
-Model: ${model.parameters} parameters, the next byte from the last ${model.shape.context}; Adam at ${learningRate}; ${steps} steps of ${batchSize} samples.
+Model: ${model}; Adam at ${learningRate}; ${steps} steps of ${batchSize} samples.
 Static mixture: ${weights}, ${staticOrigin}.
 Statistics: ${mixer.backend.name}; ${mixer.backend.reason}.
 `);
-  model.dispose();
 }
 
 try {

@@ -47,9 +47,10 @@ export function formatResults(runs: readonly RunResult[], tasks: readonly string
   );
   row(
     'seconds',
-    average((run) => run.seconds, 1),
+    average((run) => run.cost.seconds, 1),
   );
-  row('of these for mixing', (mixing) => formatMixingCost(of(mixing)));
+  row('mixing itself', (mixing) => formatShare(of(mixing), (run) => run.cost.mixing));
+  row('extra passes to measure', (mixing) => formatShare(of(mixing), (run) => run.cost.extraPasses));
 
   const remarks = mixings.slice(1).map((mixing) => {
     const changes = tasks.map((_, k) =>
@@ -57,11 +58,26 @@ export function formatResults(runs: readonly RunResult[], tasks: readonly string
     );
     return formatRemark(mixing, base, mean(of(mixing).map(difference)), tasks, changes);
   });
+  const costs = mixings.slice(1).flatMap((mixing) => formatCost(mixing, of(mixing)));
   const seeds = of(base).length;
   const legend =
     'Nats per byte on text kept out of training; lower is better.' +
     (seeds > 1 ? ` Mean ± standard error over ${seeds} seeds.` : '');
-  return [legend, table.toString(), ...remarks, ...formatSpreads(mixings, of)].join('\n');
+  return [legend, table.toString(), ...remarks, ...formatSpreads(mixings, of), ...costs].join('\n');
+}
+
+/** Where the time of mixing went, for the runs that measured. */
+function formatCost(mixing: string, runs: readonly RunResult[]): string[] {
+  const seconds = mean(runs.map((run) => run.cost.seconds));
+  const percent = (of: (run: RunResult) => number) => ((100 * mean(runs.map(of))) / seconds).toFixed(2);
+  if (runs.every((run) => run.cost.parts.observe === 0)) return [];
+  const parts = (['next', 'draw', 'observe', 'update'] as const).map(
+    (part) => `${part} ${percent((run) => run.cost.parts[part])} %`,
+  );
+  return [
+    `${mixing}: mixing itself took ${percent((run) => run.cost.mixing)} % of the time (${parts.join(', ')}), ` +
+      `the extra passes of measuring ${percent((run) => run.cost.extraPasses)} %.`,
+  ];
 }
 
 /** How far apart the tasks' losses lay: before training, at most, and in the end. */
@@ -107,10 +123,9 @@ function formatSamples(runs: readonly RunResult[], target: (run: RunResult) => n
   return `${samples.toLocaleString('en')} (${share} %)${missing}`;
 }
 
-function formatMixingCost(runs: readonly RunResult[]): string {
-  const seconds = mean(runs.map((run) => run.mixingSeconds));
-  const share = mean(runs.map((run) => run.mixingSeconds / run.seconds));
-  return `${seconds.toFixed(1)} (${(100 * share).toFixed(1)} %)`;
+function formatShare(runs: readonly RunResult[], of: (run: RunResult) => number): string {
+  const share = mean(runs.map((run) => of(run) / run.cost.seconds));
+  return `${mean(runs.map(of)).toFixed(1)} (${(100 * share).toFixed(1)} %)`;
 }
 
 function formatRemark(

@@ -59,6 +59,18 @@ export class Source {
   }
 }
 
+/** `counts[k]` samples of source k, each from its own stream, as one batch. */
+export function drawWindows(
+  sources: readonly Source[],
+  random: readonly Random[],
+  counts: ArrayLike<number>,
+): Windows {
+  const parts: Windows[] = [];
+  for (const [k, source] of sources.entries())
+    if (counts[k]! > 0) parts.push(source.sample(random[k]!, counts[k]!));
+  return parts.length === 1 ? parts[0]! : joinWindows(parts);
+}
+
 /** Joins samples of several tasks into one batch. */
 export function joinWindows(parts: readonly Windows[]): Windows {
   return {
@@ -77,10 +89,14 @@ function evenlySpaced(text: Uint8Array, context: number): Windows {
 function cut(text: Uint8Array, context: number, count: number, place: (i: number) => number): Windows {
   const contexts = new Uint8Array(count * context);
   const targets = new Uint8Array(count);
+  // Text at random places is rarely in a cache. Asked for in a row, without other work in between, the places are fetched
+  // side by side; and bytes are copied one by one, because a view for each window would take longer than its bytes.
+  const places = new Int32Array(count);
+  for (let i = 0; i < count; i++) places[i] = place(i);
+  for (let i = 0; i < count; i++) targets[i] = text[places[i]! + context]!;
   for (let i = 0; i < count; i++) {
-    const at = place(i);
-    contexts.set(text.subarray(at, at + context), i * context);
-    targets[i] = text[at + context]!;
+    const at = places[i]!;
+    for (let j = 0; j < context; j++) contexts[i * context + j] = text[at + j]!;
   }
   return { count, contexts, targets };
 }

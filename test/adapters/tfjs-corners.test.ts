@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { createProbe, createTrainer, drawFrom, mixedDataset } from '../../lib/adapters/tfjs.js';
 import type { MixerOptions } from '../../lib/index.js';
 import { expectError, largestDifference } from '../support/expect.js';
+import { recordRows } from '../support/measured.js';
 import { mixerOf } from '../support/small.js';
 
 describe('tfjs', () => {
@@ -31,9 +32,9 @@ describe('tfjs', () => {
     const optimizer = tf.train.adam(0.01);
     for (let i = 0; i < 10; i++)
       optimizer.minimize(() => options.loss(options.draw(Int32Array.of(2, 2))), false, options.variables);
-    const observe = vi.spyOn(mixer, 'observe');
+    const rows = recordRows(mixer);
     await createProbe(tf, mixer, { ...options, optimizer })();
-    expect(observe.mock.calls.every(([, , o]) => o.preconditioner !== undefined)).toBe(true);
+    expect(rows.map(({ metric }) => metric?.length)).toEqual(new Array(6).fill(2));
   });
   it.each(['pike', 'odm'])('probes and trains on without a task that was retired, rule %s', async (rule) => {
     const { mixer, options } = await setup({ rule });
@@ -174,4 +175,101 @@ it('a variable that the loss does not reach is trained and measured as 0', async
   const { report } = await train();
   expect(report!.missed).toEqual([]);
   expect(Array.from(unused.dataSync())).toEqual([1, 2]);
+});
+
+describe('rows', () => {
+  it('must be handed over in a way that there is', async () => {
+    const v = tf.variable(tf.scalar(1));
+    const options = { draw: () => ({}), loss: () => v.square() as tf.Scalar, variables: [v] };
+    for (const create of [createProbe, createTrainer] as (typeof createProbe)[])
+      await expectError('ERR_INVALID_OPTION', /rows must be one of 'together', 'streamed'/, () =>
+        create(tf, mixerOf(), { ...options, optimizer: tf.train.sgd(1), rows: 'all' as never }),
+      );
+  });
+
+  it('of one micro-batch per task are a miss, not an error', async () => {
+    await tf.setBackend('cpu');
+    const v = tf.variable(tf.scalar(1));
+    const mixer = mixerOf({ batchSize: 2, microBatchSize: 1 });
+    mixer.on('warning', () => {});
+    const { report } = await createTrainer(tf, mixer, {
+      draw: () => ({}),
+      loss: () => v.square() as tf.Scalar,
+      variables: [v],
+      optimizer: tf.train.sgd(0.1),
+    })();
+    expect(report!.missed.map(({ task }) => task)).toEqual(['a', 'b']);
+    expect(Array.from(report!.statistics.microBatches)).toEqual([1, 1]);
+  });
+});
+
+describe('what a step costs', () => {
+  it('is told by part, and adds up', async () => {
+    await tf.setBackend('cpu');
+    const v = tf.variable(tf.zeros([1000]));
+    const mixer = mixerOf({ updateInterval: 2 });
+    const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+    const train = createTrainer(tf, mixer, {
+      draw: async (counts) => {
+        await pause(20);
+        return { counts };
+      },
+      loss: () => v.square().sum() as tf.Scalar,
+      variables: [v],
+      optimizer: tf.train.sgd(0.1),
+    });
+    for (const draws of [8, 1]) {
+      const started = performance.now();
+      const { cost, report } = await train();
+      const seconds = (performance.now() - started) / 1000;
+      expect(report === null).toBe(draws === 1);
+      // Timers may fire a millisecond early.
+      expect(cost.draw).toBeGreaterThan(draws * 0.018);
+      expect(cost.observe > 0).toBe(draws === 8);
+      expect(cost.update > 0).toBe(draws === 8);
+      expect(cost.next).toBeGreaterThan(0);
+      expect(cost.mixing).toBe(cost.next + cost.draw + cost.observe + cost.update);
+      expect(cost.passes).toBeGreaterThan(0);
+      expect(cost.mixing + cost.passes).toBeLessThanOrEqual(seconds);
+      expect(cost.mixing + cost.passes).toBeGreaterThan(0.9 * seconds);
+    }
+  });
+});
+
+it('accumulates every step by task-pure micro-batches if told to, and measuring adds none', async () => {
+  await tf.setBackend('cpu');
+  const v = tf.variable(tf.tensor1d([0.5]));
+  const drawn: number[][] = [];
+  const mixer = mixerOf({ updateInterval: 2, batchSize: 12, microBatches: 3 });
+  const train = createTrainer(tf, mixer, {
+    draw: (counts) => {
+      drawn.push(Array.from(counts));
+      return { counts };
+    },
+    loss: ({ counts }: { counts: Int32Array }) =>
+      v
+        .square()
+        .sum()
+        .mul(counts[0] > 0 ? 1 : 2) as tf.Scalar,
+    variables: [v],
+    optimizer: tf.train.sgd(0.1),
+    accumulate: true,
+  });
+  for (const measured of [true, false]) {
+    drawn.length = 0;
+    const [before] = v.dataSync();
+    expect((await train()).report !== null).toBe(measured);
+    expect(drawn).toEqual([...new Array(3).fill([2, 0]), ...new Array(3).fill([0, 2])]);
+    // The gradient of the mean over the whole batch: (1 · 6 + 2 · 6)/12 · 2v.
+    expect(v.dataSync()[0]).toBeCloseTo(before - 0.1 * 3 * before, 5);
+  }
+  await expectError('ERR_INVALID_OPTION', /accumulate must be true or false/, () =>
+    createTrainer(tf, mixer, {
+      draw: () => ({}),
+      loss: () => v.square().sum() as tf.Scalar,
+      variables: [v],
+      optimizer: tf.train.sgd(0.1),
+      accumulate: 1 as never,
+    }),
+  );
 });

@@ -12,6 +12,7 @@ import {
 import { Mixer, type MixerOptions, type UpdateReport } from '../../lib/index.js';
 import { expectError, largestDifference } from '../support/expect.js';
 import { gaussian, mulberry32 } from '../support/gradients.js';
+import { recordRows } from '../support/measured.js';
 
 const inputs = 4;
 const tasks = ['near', 'far'];
@@ -167,16 +168,13 @@ describe('createTrainer', () => {
     const optimizer = tf.train.adam(0.01, 0.9, 0.99, 1e-7);
     const train = createTrainer(tf, mixer, { draw: regression(mixer), loss, variables, optimizer });
     const reports: (UpdateReport | null)[] = [];
-    const observe = vi.spyOn(mixer, 'observe');
+    const rows = recordRows(mixer);
     for (let step = 0; step < 13; step++) {
       const metric = await adamPreconditioner(optimizer, variables);
-      observe.mockClear();
+      rows.length = 0;
       reports.push((await train()).report);
-      if (step < 10) expect(observe).not.toHaveBeenCalled();
-      else {
-        expect(observe).toHaveBeenCalledTimes(6);
-        for (const [, , { preconditioner }] of observe.mock.calls) expect(preconditioner).toEqual(metric);
-      }
+      expect(rows.length).toBe(step < 10 ? 0 : 6);
+      for (const row of rows) expect(row.metric).toEqual(metric!.flatMap((part) => Array.from(part)));
     }
     expect(reports.map((report) => report !== null)).toEqual([
       ...new Array(10).fill(false),
@@ -193,47 +191,52 @@ describe('metric', () => {
     const { variables, loss } = linearModel();
     const optimizer = tf.train.adam(0.01);
     const options = { draw: regression(mixer), loss, variables, optimizer, metric: 'plain' as const };
-    const observe = vi.spyOn(mixer, 'observe');
+    const rows = recordRows(mixer);
     const train = createTrainer(tf, mixer, options);
     for (let step = 0; step < 12; step++) expect((await train()).report).not.toBeNull();
     expect(await createProbe(tf, mixer, options)()).not.toBeNull();
-    expect(observe).toHaveBeenCalledTimes(13 * 6);
-    for (const [, , given] of observe.mock.calls) expect(given.preconditioner).toBeUndefined();
+    expect(rows.length).toBe(13 * 6);
+    for (const { metric } of rows) expect(metric).toBeNull();
   });
 
-  it('changes what is measured by D: the statistics are those of the gradients times √D', async () => {
-    const { variables, loss } = linearModel();
-    const warm = mixerOf();
-    const optimizer = tf.train.adam(0.05);
-    const train = createTrainer(tf, warm, {
-      draw: regression(warm),
-      loss,
-      variables,
-      optimizer,
-      measure: false,
-    });
-    for (let step = 0; step < 10; step++) await train();
-    const metric = (await adamPreconditioner(optimizer, variables))!.flatMap((part) => Array.from(part));
+  it.each(['together', 'streamed'] as const)(
+    'changes what is measured by D, %s: the statistics are those of the gradients times √D',
+    async (mode) => {
+      const { variables, loss } = linearModel();
+      const warm = mixerOf();
+      const optimizer = tf.train.adam(0.05);
+      const train = createTrainer(tf, warm, {
+        draw: regression(warm),
+        loss,
+        variables,
+        optimizer,
+        measure: false,
+      });
+      for (let step = 0; step < 10; step++) await train();
+      const metric = (await adamPreconditioner(optimizer, variables))!.flatMap((part) => Array.from(part));
 
-    const mixer = mixerOf();
-    const observe = vi.spyOn(mixer, 'observe');
-    const report = await createProbe(tf, mixer, { draw: regression(mixer, 9), loss, variables, optimizer })();
-    const rows: number[][][] = tasks.map(() => []);
-    for (const [task, gradient] of observe.mock.calls) {
-      const flat = (gradient as Float32Array[]).flatMap((part) => Array.from(part));
-      rows[tasks.indexOf(task)].push(flat.map((g, i) => Math.sqrt(metric[i]) * g));
-    }
-    for (const k of tasks.keys()) {
-      const m = rows[k].length;
-      const mean = rows[k][0].map((_, i) => rows[k].reduce((sum, row) => sum + row[i] / m, 0));
-      const square = (x: number[]) => x.reduce((sum, v) => sum + v * v, 0);
-      const away = rows[k].reduce((sum, row) => sum + square(row.map((v, i) => v - mean[i])), 0);
-      const variance = (mixer.microBatchSize * away) / (m - 1);
-      const norm = square(mean) - variance / (m * mixer.microBatchSize);
-      expect(report!.statistics.variance[k] / variance).toBeCloseTo(1, 5);
-      expect(Math.abs(report!.statistics.normSquared[k] - norm)).toBeLessThan(1e-5 * square(mean));
-    }
-  });
+      const mixer = mixerOf();
+      const seen = recordRows(mixer);
+      const options = { draw: regression(mixer, 9), loss, variables, optimizer, rows: mode };
+      const report = await createProbe(tf, mixer, options)();
+      expect(mixer.observe).toHaveBeenCalledTimes(mode === 'streamed' ? 6 : 0);
+      // Standard errors can be had of rows that are there at once.
+      expect(report!.statistics.standardError !== null).toBe(mode === 'together');
+      const rows: number[][][] = tasks.map(() => []);
+      for (const { task, gradient } of seen)
+        rows[task].push(gradient.map((g, i) => Math.sqrt(metric[i]) * g));
+      for (const k of tasks.keys()) {
+        const m = rows[k].length;
+        const mean = rows[k][0].map((_, i) => rows[k].reduce((sum, row) => sum + row[i] / m, 0));
+        const square = (x: number[]) => x.reduce((sum, v) => sum + v * v, 0);
+        const away = rows[k].reduce((sum, row) => sum + square(row.map((v, i) => v - mean[i])), 0);
+        const variance = (mixer.microBatchSize * away) / (m - 1);
+        const norm = square(mean) - variance / (m * mixer.microBatchSize);
+        expect(report!.statistics.variance[k] / variance).toBeCloseTo(1, 5);
+        expect(Math.abs(report!.statistics.normSquared[k] - norm)).toBeLessThan(1e-5 * square(mean));
+      }
+    },
+  );
 
   it('must be one that there is', async () => {
     const mixer = mixerOf();

@@ -52,10 +52,14 @@ describe('npm run demo', () => {
       '│ mean ',
       '│ highest − lowest',
       '│ samples to uniform',
-      '│ of these for mixing',
+      '│ mixing itself',
+      '│ extra passes to measure',
     ])
       expect(stdout).toContain(row);
     expect(stdout).toMatch(/pike (ended|did not beat)/);
+    expect(stdout).toMatch(
+      /pike: mixing itself took \d+\.\d\d % of the time \(next .*, the extra passes of measuring/,
+    );
     expect(stdout).toContain('in proportion to size');
 
     const lines = readFileSync(join(folder, 'run.jsonl'), 'utf8')
@@ -175,6 +179,7 @@ describe('npm run demo', () => {
     const { status, stdout } = demo('--help');
     expect(status).toBe(0);
     for (const flag of [
+      '--stack',
       '--steps',
       '--seed',
       '--seeds',
@@ -189,4 +194,43 @@ describe('npm run demo', () => {
     ])
       expect(stdout).toContain(`${flag} `);
   });
+});
+
+describe('npm run demo -- --stack jax', () => {
+  it('trains a transformer, measures in its Adam’s metric, and says what mixing costs', () => {
+    const { status, stdout, stderr } = demo(
+      ...['--stack', 'jax', '--steps', '12', '--log', 'jax.jsonl'],
+      ...['--task', 'a=A.txt', '--task', 'b=B'],
+    );
+    expect(status, stderr).toBe(0);
+    expect(stderr).toMatch(/pike, seed 1: step 12\/12, loss \d/);
+    expect(stdout).toContain('132416 parameters, a transformer of 2 layers');
+    expect(stdout).toMatch(
+      /pike: mixing itself took \d+\.\d\d % of the time \(next .*, the extra passes of measuring/,
+    );
+    const lines = readFileSync(join(folder, 'jax.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const of = (run: string, event: string) =>
+      lines.filter((line) => line.run === `${run}, seed 1` && line.event === event);
+    for (const run of ['uniform', 'pike', 'static']) {
+      const evaluations = of(run, 'evaluation');
+      // The initial outputs are small: ln 256 = 5.55 nats. Then it learns.
+      expect(evaluations[0].losses.a).toBeGreaterThan(5.4);
+      expect(evaluations[0].losses.a).toBeLessThan(5.7);
+      expect(evaluations.at(-1).losses.a).toBeLessThan(0.85 * evaluations[0].losses.a);
+      for (const { counts } of of(run, 'step')) expect(counts.a + counts.b).toBe(96);
+      expect(of(run, 'update').length).toBe(run === 'pike' ? 1 : 0);
+    }
+    expect(of('uniform', 'step')[0].loss).toBe(of('pike', 'step')[0].loss);
+    const [{ missed, statistics }] = of('pike', 'update');
+    expect(missed).toEqual([]);
+    expect(statistics.samples).toEqual([48, 48]);
+    expect(statistics.microBatches).toEqual([4, 4]);
+    expect(statistics.standardError).not.toBeNull();
+    const [{ mixingSeconds, extraPassSeconds, trainingSeconds }] = of('pike', 'end');
+    expect(mixingSeconds).toBeGreaterThan(0);
+    expect(mixingSeconds + extraPassSeconds).toBeLessThan(trainingSeconds);
+  }, 300_000);
 });

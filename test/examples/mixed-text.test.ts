@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseArguments } from '../../examples/mixed-text/arguments.js';
 import { type RunResult, samplesToReach, standardError } from '../../examples/mixed-text/comparison.js';
+import { CostAccount } from '../../examples/mixed-text/cost-account.js';
 import { base64Noise, serverLog } from '../../examples/mixed-text/generated-text.js';
 import { compilerMessages, nodeDocumentation } from '../../examples/mixed-text/installed-text.js';
 import { builtInMixture, userMixture } from '../../examples/mixed-text/mixtures.js';
@@ -12,7 +13,13 @@ import { ByteModel } from '../../examples/mixed-text/model.js';
 import { createProgress } from '../../examples/mixed-text/progress.js';
 import { Random } from '../../examples/mixed-text/random.js';
 import { formatResults } from '../../examples/mixed-text/results.js';
-import { joinWindows, leastBytes, Source, type Windows } from '../../examples/mixed-text/sources.js';
+import {
+  drawWindows,
+  joinWindows,
+  leastBytes,
+  Source,
+  type Windows,
+} from '../../examples/mixed-text/sources.js';
 import { UsageError } from '../../examples/mixed-text/usage-error.js';
 import { readUserText } from '../../examples/mixed-text/user-text.js';
 import { startWasm } from '../../examples/mixed-text/wasm-matmul.js';
@@ -76,6 +83,11 @@ describe('sources', () => {
       joinWindows([source.sample(random, 3), source.sample(random, 0), source.sample(random, 5)]),
     ).toEqual(whole);
     expect(whole.contexts).toHaveLength(8 * context);
+    const two = [source, new Source('u', [text(2000)], context)];
+    const streams = () => two.map(({ name }) => Random.named(7, name));
+    expect(drawWindows(two, streams(), [8, 0])).toEqual(whole);
+    const [first, second] = two.map((each, k) => each.sample(streams()[k]!, 4));
+    expect(drawWindows(two, streams(), [4, 4])).toEqual(joinWindows([first!, second!]));
     const after = Buffer.from(text(4000));
     for (let i = 0; i < 8; i++) {
       const window = Buffer.from([
@@ -154,6 +166,7 @@ describe('arguments', () => {
   it('have defaults', () => {
     expect(parse('')).toEqual({
       help: false,
+      stack: 'tfjs',
       steps: 1000,
       seeds: [1],
       rules: [{ name: 'pike', tau: 1, temperature: 5, smoothness: null }],
@@ -162,6 +175,8 @@ describe('arguments', () => {
       mixture: 'default',
       tasks: [],
     });
+    expect(parse('--stack jax')).toMatchObject({ stack: 'jax', steps: 300 });
+    expect(parse('--stack jax --steps 7').steps).toBe(7);
     expect(parse('--seed 5 --seeds 3').seeds).toEqual([5, 6, 7]);
     expect(parse('--rule balanced --tau 1,3,5,3').rules.map(({ tau }) => tau)).toEqual([1, 3, 5]);
     expect(parse('--rule temperature --temperature 2.5').rules[0]).toMatchObject({ temperature: 2.5 });
@@ -184,6 +199,7 @@ describe('arguments', () => {
     ['--rule temperature --temperature x', '--temperature must be a number above 0'],
     ['--rule balanced --temperature 3', '--temperature is for --rule temperature'],
     ['--smoothness 3', '--smoothness is for --rule mirror or conceptual or gramian'],
+    ['--stack torch', "--stack must be one of tfjs, jax, but is 'torch'"],
     ['--backend tpu', '--backend must be one of auto, reference'],
     ['--mixture soup', '--mixture must be one of default, languages'],
     ['--task a=x', 'two tasks or more'],
@@ -206,8 +222,15 @@ describe('results', () => {
     mixing,
     seed,
     evaluations: means.map((loss, i) => ({ samples: 100 * i, losses: [loss - 1, loss + 1] })),
-    seconds: 10,
-    mixingSeconds: mixing === 'pike' ? 1 : 0,
+    cost: {
+      seconds: 10,
+      mixing: mixing === 'pike' ? 1 : 0.125,
+      parts:
+        mixing === 'pike'
+          ? { next: 0.1, draw: 0.2, observe: 0.3, update: 0.4 }
+          : { next: 0.025, draw: 0.1, observe: 0, update: 0 },
+      extraPasses: mixing === 'pike' ? 0.5 : 0,
+    },
     weights: [0.5, 0.5],
   });
 
@@ -240,12 +263,41 @@ describe('results', () => {
     const better = formatResults([run('uniform', 1, [4, 2]), run('pike', 1, [4, 1.5])], ['a', 'b']);
     expect(better).toContain('pike ended 0.5000 below uniform. Better: a -0.500, b -0.500. Worse: none.');
     expect(better).toContain('80 (80 %)');
-    expect(better).toContain('1.0 (10.0 %)');
+    expect(better).toMatch(/│ mixing itself +│ 0\.1 \(1\.3 %\) +│ 1\.0 \(10\.0 %\) +│/);
+    expect(better).toMatch(/│ extra passes to measure +│ 0\.0 \(0\.0 %\) +│ 0\.5 \(5\.0 %\) +│/);
+    expect(better).toContain(
+      'pike: mixing itself took 10.00 % of the time (next 1.00 %, draw 2.00 %, observe 3.00 %, update 4.00 %), the extra passes of measuring 5.00 %.',
+    );
+    // Who measures nothing has nothing to say about it.
+    const still = formatResults([run('uniform', 1, [4, 2]), run('static', 1, [4, 2])], ['a', 'b']);
+    expect(still).not.toContain('the extra passes of measuring');
     const worse = formatResults([run('uniform', 1, [4, 2]), run('pike', 1, [4, 2.25])], ['a', 'b']);
     expect(worse).toContain('pike did not beat uniform: it ended 0.2500 above. Better: none.');
     expect(worse).toContain('not reached');
     const seeds = [1, 2].flatMap((seed) => [run('uniform', seed, [4, 2]), run('pike', seed, [4, seed])]);
     expect(formatResults(seeds, ['a', 'b'])).toContain('-0.5000 ± 0.5000');
+  });
+});
+
+describe('costs', () => {
+  it('add up by part; the extra passes are those beyond the median plain step', () => {
+    const costs = new CostAccount();
+    const step = (passes: number, observe: number) => ({
+      next: 1,
+      draw: 2,
+      observe,
+      update: observe,
+      mixing: 3 + 2 * observe,
+      passes,
+    });
+    for (const passes of [10, 30, 11]) costs.add(step(passes, 0), false);
+    for (const passes of [20, 24]) costs.add(step(passes, 5), true);
+    const { seconds, mixing, parts, extraPasses } = costs.total();
+    expect(parts).toEqual({ next: 5, draw: 10, observe: 10, update: 10 });
+    expect([mixing, seconds, extraPasses]).toEqual([35, 35 + 95, 44 - 2 * 11]);
+    const always = new CostAccount();
+    always.add(step(20, 5), true);
+    expect(always.total().extraPasses).toBe(0);
   });
 });
 

@@ -36,10 +36,11 @@ describe('package', () => {
       import { createRequire } from 'node:module';
       import { Mixer } from 'pike-mixer';
       import { createTrainer } from 'pike-mixer/tfjs';
+      import { createTrainer as createJaxTrainer } from 'pike-mixer/jax';
       import { createReferenceBackend } from 'pike-mixer/reference';
       const required = createRequire(process.cwd() + '/x.js')('pike-mixer');
-      console.log(required.Mixer === Mixer, typeof createTrainer, typeof createReferenceBackend);`;
-    expect(node(code)).toEqual({ status: 0, stdout: 'true function function', stderr: '' });
+      console.log(required.Mixer === Mixer, typeof createTrainer, typeof createJaxTrainer, typeof createReferenceBackend);`;
+    expect(node(code)).toEqual({ status: 0, stdout: 'true function function function', stderr: '' });
   });
 
   it('leaves the event loop free to end: nothing keeps a process alive', () => {

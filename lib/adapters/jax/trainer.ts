@@ -1,0 +1,172 @@
+/** A training loop of jax-js that measures on the training batches themselves. */
+import type * as jaxjs from '@jax-js/jax';
+import { PikeError } from '../../errors.js';
+import type { Mixer } from '../../mixer/mixer.js';
+import { refuseUnknown, requireBoolean, requireOneOf, show } from '../../validate.js';
+import { RowCollector, type RowMode } from '../common/collector.js';
+import type { DrawBatch } from '../common/micro-batches.js';
+import { checkStepOptions, type StepOptions, type TrainStep, takeStep } from '../common/trainer.js';
+import { type AdamOptions, checkAdamOptions, findAdam, requireMomentsOf } from './adam.js';
+import type { DeviceBatch, HostBatch } from './batches.js';
+import { JaxStack } from './stack.js';
+import { consuming, type Jax, type Optimizer, requireFloat32Leaves, type Tree } from './trees.js';
+
+export interface TrainerOptions<P extends Tree, B extends HostBatch> extends StepOptions {
+  /** The initial parameters: float32 arrays, nested as you like. Consumed. */
+  params: P;
+  /** Such as optax's `adam(1e-3)`. */
+  optimizer: Optimizer;
+  /** Its state, to go on from. Consumed. Default `optimizer.init(params)`. */
+  optimizerState?: unknown;
+  /** Returns `sum(counts)` samples, those of the first task first. */
+  draw: DrawBatch<B>;
+  /**
+   * The loss of every sample, [n], from parameters and a batch of n samples, by the ownership rules of jax-js: it consumes
+   * both. It is traced for two values of n, and one sample's loss must not depend on the others.
+   */
+  losses: (params: P, batch: DeviceBatch<B>) => jaxjs.Array;
+  /** 'optimizer' (default): Adam's metric, if the optimiser is an Adam, once it has taken ten steps. 'plain': gradients as they are. */
+  metric?: 'optimizer' | 'plain';
+  /** What Adam's state does not tell, if it differs from optax's defaults. */
+  adam?: AdamOptions;
+  /** false runs `optimizer.update` as it is: for one that reads its own state, such as optax' schedules (default true). */
+  jitOptimizer?: boolean;
+  /**
+   * 'together' (default, up to 256 MiB of them): the rows of a measurement are kept and measured in one pass, with
+   * standard errors. 'streamed': one by one, in the memory of one, without.
+   */
+  rows?: RowMode;
+}
+
+export interface Trainer<P extends Tree> {
+  /**
+   * Draws a batch, moves the parameters, and updates the weights if due, which goes on beside the optimiser's work. An error
+   * leaves parameters and optimiser as they were.
+   *
+   * @throws PikeError `ERR_ORDER` while a step is in flight, `ERR_DISPOSED`, `ERR_SHAPE`, `ERR_DTYPE`; or what `draw`,
+   *   `losses` and the optimiser throw
+   */
+  step(): Promise<TrainStep>;
+  /** The parameters, as a reference that is yours: hand it on or dispose it. */
+  params(): P;
+  /** The state of the optimiser, likewise. */
+  optimizerState(): unknown;
+  /**
+   * Frees parameters, optimiser and compiled functions.
+   *
+   * @throws PikeError `ERR_ORDER` while a step is in flight
+   */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/**
+ * A training loop that measures on the training batches themselves. A plain step is one pass over the batch. When the mixer
+ * is due, the batch is taken in task-pure micro-batches of at most `mixer.microBatchSize` samples, padded to it, whose
+ * gradients are measured and together make the step: no sample is spent on measuring. Every shape is constant, so three
+ * programs are compiled, each once.
+ *
+ * @throws PikeError `ERR_INVALID_OPTION`, `ERR_DTYPE`, `ERR_SHAPE`; nothing is consumed then
+ */
+export function createTrainer<P extends Tree, B extends HostBatch>(
+  jax: Jax,
+  mixer: Mixer,
+  options: TrainerOptions<P, B>,
+): Trainer<P> {
+  const leaves = checkOptions(jax, options);
+  const { params, optimizer, optimizerState, metric, adam = {} } = options;
+  const collector = new RowCollector(
+    mixer,
+    leaves.map((leaf) => leaf.size),
+    options.rows,
+  );
+  const state = optimizerState === undefined ? initialState(jax, optimizer, params) : optimizerState;
+  const found = metric === 'plain' ? null : findAdam(jax, state);
+  if (found) {
+    try {
+      requireMomentsOf(jax, found, leaves);
+    } catch (error) {
+      if (optimizerState === undefined) jax.tree.dispose(state as Tree);
+      throw error;
+    }
+  }
+  const stack = new JaxStack(jax, mixer, options as never, { params, state: state as Tree, adam });
+
+  let inFlight = false;
+  let disposed = false;
+  const assertUsable = (what: string) => {
+    if (disposed) throw new PikeError('ERR_DISPOSED', 'This trainer was disposed.');
+    if (inFlight)
+      throw new PikeError('ERR_ORDER', `${what} was called while a step is in flight; await the step first.`);
+  };
+  const dispose = () => {
+    if (disposed) return;
+    assertUsable('dispose');
+    disposed = true;
+    stack.dispose();
+  };
+  return {
+    async step() {
+      assertUsable('step');
+      inFlight = true;
+      try {
+        return await takeStep(mixer, stack, collector, options);
+      } finally {
+        inFlight = false;
+      }
+    },
+    params() {
+      if (disposed) assertUsable('params');
+      return jax.tree.ref(stack.params) as P;
+    },
+    optimizerState() {
+      if (disposed) assertUsable('optimizerState');
+      return jax.tree.ref(stack.state);
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+}
+
+function initialState(jax: Jax, optimizer: Optimizer, params: Tree): unknown {
+  const given = jax.tree.ref(params);
+  return consuming(jax, [given], () => optimizer.init(given));
+}
+
+function checkOptions<P extends Tree, B extends HostBatch>(
+  jax: Jax,
+  options: TrainerOptions<P, B>,
+): jaxjs.Array[] {
+  if (typeof jax?.valueAndGrad !== 'function' || typeof jax.jit !== 'function')
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `The first argument must be jax-js itself (import * as jax from '@jax-js/jax'), but is ${show(jax)}.`,
+    );
+  refuseUnknown('createTrainer', options ?? {}, [
+    'params',
+    'optimizer',
+    'optimizerState',
+    'draw',
+    'losses',
+    'metric',
+    'adam',
+    'jitOptimizer',
+    'rows',
+    'measure',
+    'accumulate',
+  ]);
+  const { draw, losses, optimizer, metric, adam, jitOptimizer } = options;
+  for (const [name, value] of Object.entries({ draw, losses }))
+    if (typeof value !== 'function')
+      throw new PikeError('ERR_INVALID_OPTION', `${name} must be a function, but is ${show(value)}.`);
+  if (typeof optimizer?.init !== 'function' || typeof optimizer.update !== 'function')
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `optimizer must have the functions init and update, as those of optax do, but is ${show(optimizer)}.`,
+    );
+  if (metric !== undefined) requireOneOf('metric', metric, ['optimizer', 'plain']);
+  if (adam !== undefined) checkAdamOptions(adam);
+  if (jitOptimizer !== undefined) requireBoolean('jitOptimizer', jitOptimizer);
+  checkStepOptions(options);
+  return requireFloat32Leaves(jax, 'params', options.params);
+}

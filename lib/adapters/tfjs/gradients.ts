@@ -1,0 +1,118 @@
+/** Gradients by `tf.variableGrads`, and what a probe and a trainer ask for alike. */
+import type * as tfjs from '@tensorflow/tfjs';
+import type { Mixer } from '../../mixer/mixer.js';
+import { requireOneOf } from '../../validate.js';
+import { ADAM_WARM_UP } from '../common/adam.js';
+import { RowCollector, type RowMode, type Write } from '../common/collector.js';
+import type { Stopwatch } from '../common/cost.js';
+import { type DrawBatch, type MicroBatch, onlyTask } from '../common/micro-batches.js';
+import { adamMetric, isAdam } from './adam.js';
+import { type Batch, disposeBatch, type Tf } from './batches.js';
+import { elementsOf } from './memory.js';
+
+/** Mean loss of a batch over its samples, as a scalar tensor on which gradients can be taken. */
+export type BatchLoss<B extends Batch> = (batch: B) => tfjs.Scalar;
+
+export interface GradientOptions<B extends Batch> {
+  draw: DrawBatch<B>;
+  loss: BatchLoss<B>;
+  /** The model's trainable variables. */
+  variables: tfjs.Variable[];
+  /** When it is Adam, gradients are measured in its metric, once it has taken ten steps; otherwise in the plain one. */
+  optimizer?: tfjs.Optimizer;
+  /** 'optimizer' (default): as told there. 'plain': gradients as they are, whatever the optimiser, from the first step on. */
+  metric?: 'optimizer' | 'plain';
+  /**
+   * 'together' (default, up to 256 MiB of them): the rows of a measurement are kept and measured in one pass, with
+   * standard errors. 'streamed': one by one, in the memory of one, without.
+   */
+  rows?: RowMode;
+}
+
+/** @throws PikeError `ERR_INVALID_OPTION` */
+export function collectorOf<B extends Batch>(
+  mixer: Mixer,
+  { variables, metric, rows }: GradientOptions<B>,
+): RowCollector {
+  if (metric !== undefined) requireOneOf('metric', metric, ['optimizer', 'plain']);
+  return new RowCollector(
+    mixer,
+    variables.map((variable) => variable.size),
+    rows,
+  );
+}
+
+/** Whether gradients can be measured by now. */
+export function isWarm<B extends Batch>({ optimizer, metric }: GradientOptions<B>): boolean {
+  return metric === 'plain' || !optimizer || !isAdam(optimizer) || optimizer.iterations >= ADAM_WARM_UP;
+}
+
+export async function metricOf<B extends Batch>(
+  tf: Tf,
+  { optimizer, variables, metric }: GradientOptions<B>,
+): Promise<Write | null> {
+  if (metric === 'plain' || !optimizer) return null;
+  return adamMetric(tf, optimizer, variables);
+}
+
+export interface GradientPass {
+  readonly loss: number;
+  /** By name, without those of variables that the loss does not reach; the receiver disposes them. */
+  readonly gradients: tfjs.NamedTensorMap;
+}
+
+/** The gradient of the mean loss of a freshly drawn micro-batch. */
+export async function gradientsOf<B extends Batch>(
+  tf: Tf,
+  mixer: Mixer,
+  options: GradientOptions<B>,
+  microBatch: MicroBatch,
+  watch: Stopwatch,
+): Promise<GradientPass> {
+  const batch = await watch.time('draw', () => options.draw(onlyTask(mixer.tasks.length, microBatch)));
+  let pass: { value: tfjs.Scalar; grads: tfjs.NamedTensorMap };
+  try {
+    pass = tf.variableGrads(() => options.loss(batch), options.variables);
+  } finally {
+    disposeBatch(tf, batch);
+  }
+  const { value, grads } = pass;
+  const [loss] = await value.data();
+  value.dispose();
+  return { loss, gradients: grads };
+}
+
+/** Writes gradients in the order of the variables; zeros for a variable that the loss does not reach. */
+export function writeGradients(
+  tf: Tf,
+  variables: readonly tfjs.Variable[],
+  gradients: tfjs.NamedTensorMap,
+): Write {
+  return async (into) => {
+    for (const [i, { name }] of variables.entries()) {
+      if (gradients[name]) into[i].set(await elementsOf(tf, gradients[name]));
+      else into[i].fill(0);
+    }
+  };
+}
+
+/** sum + factor · gradients, by name; a name that neither has stays out. Disposes what it is given. */
+export function addScaled(
+  tf: Tf,
+  sum: tfjs.NamedTensorMap,
+  gradients: tfjs.NamedTensorMap,
+  factor: number,
+): tfjs.NamedTensorMap {
+  const next = tf.tidy(() => {
+    const added: tfjs.NamedTensorMap = {};
+    for (const [name, gradient] of Object.entries(gradients)) {
+      const scaled = gradient.mul(factor);
+      added[name] = sum[name] ? sum[name].add(scaled) : scaled;
+    }
+    for (const [name, before] of Object.entries(sum)) if (!gradients[name]) added[name] = before.clone();
+    return added;
+  });
+  tf.dispose(sum);
+  tf.dispose(gradients);
+  return next;
+}
