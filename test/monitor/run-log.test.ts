@@ -49,6 +49,7 @@ describe('RunLog', () => {
     log.step(counts, weights, { loss: 1.25 });
     log.evaluation([0.5, 0.75]);
     await mixer.update();
+    mixer.retire('b');
     log.end({ reason: 'done' });
     mixer.emit('skip', { step: 1, task: 'a', reason: 'not measured' });
 
@@ -63,8 +64,11 @@ describe('RunLog', () => {
       'skip',
       'warning',
       'update',
+      'retire',
       'end',
     ]);
+    expect(lines.at(-2)).toMatchObject({ task: 'b' });
+    expect(lines.at(-1).weights).toEqual({ a: 1, b: 0 });
     expect(
       lines.every((line) => line.run === 'first' && Number.isInteger(line.step) && line.seconds >= 0),
     ).toBe(true);
@@ -138,7 +142,8 @@ describe('RunLog', () => {
     expect(update.mixingSeconds).toBeGreaterThan(0);
     expect(update.previous).toEqual({ a: 0.5, b: 0.5 });
     log.end();
-    for (const event of ['update', 'skip', 'warning'] as const) expect(mixer.listenerCount(event)).toBe(0);
+    for (const event of ['update', 'skip', 'retire', 'warning'] as const)
+      expect(mixer.listenerCount(event)).toBe(0);
   });
 
   it('details cannot take the place of what a line is, and wrong lengths are refused', async () => {
