@@ -138,7 +138,7 @@ describe('MixedSource', () => {
     const { mixed, mixer } = mixtureOf(
       { a: { delay: () => 20 }, b: { delay: () => 5 } },
       { prefetch: 0 },
-      { rule },
+      { rule, minWeight: 0 },
     );
     const pending = mixed.next();
     await mixer.update();
