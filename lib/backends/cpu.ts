@@ -21,8 +21,17 @@ import { assertAllReadable, dtypeNumbers, settle } from './native-call.js';
 /** Past some eight threads, memory and not arithmetic is what takes the time. */
 const MOST_DEFAULT_THREADS = 8;
 
+/**
+ * Elements that are worth a thread by default: they are read in a fraction of a millisecond, and to wake a thread takes a
+ * tenth of one. Fewer would gain little, and take a processor from whatever JavaScript does meanwhile.
+ */
+const ELEMENTS_PER_THREAD = 1 << 20;
+
 export interface CpuBackendOptions {
-  /** How many threads a sum is spread over (default: the machine's, at most 8). Results do not depend on it. */
+  /**
+   * How many threads a sum is spread over (default: the machine's, at most 8, and one for every 2^20 elements). Results
+   * do not depend on it.
+   */
   threads?: number | undefined;
   /** It was asked for by name (default false): then nobody asks why it is not another. */
   byName?: boolean;
@@ -34,8 +43,14 @@ export function createCpuBackend(options: CpuBackendOptions = {}): Backend | { u
   if (!addon) return { unavailable: reasons.join('; ') };
   const { complaint } = addon.buildInfo;
   if (complaint !== null) return { unavailable: complaint };
-  const threads = options.threads ?? Math.min(availableParallelism(), MOST_DEFAULT_THREADS);
-  return new CpuBackend(addon, path, threads, options.byName ?? false);
+  return new CpuBackend(addon, path, options.threads, options.byName ?? false);
+}
+
+/** @param elements that are read; Infinity when left out */
+function threadsFor(asked: number | undefined, elements = Infinity): number {
+  if (asked !== undefined) return asked;
+  const most = Math.min(availableParallelism(), MOST_DEFAULT_THREADS);
+  return Math.max(1, Math.min(most, Math.floor(elements / ELEMENTS_PER_THREAD)));
 }
 
 class CpuBackend implements Backend {
@@ -43,10 +58,10 @@ class CpuBackend implements Backend {
   readonly instructionSet: string;
   readonly #addon: NativeAddon;
   readonly #path: string;
-  readonly #threads: number;
+  readonly #threads: number | undefined;
   readonly #byName: boolean;
 
-  constructor(addon: NativeAddon, path: string, threads: number, byName: boolean) {
+  constructor(addon: NativeAddon, path: string, threads: number | undefined, byName: boolean) {
     this.#addon = addon;
     this.#path = path;
     this.#threads = threads;
@@ -56,7 +71,8 @@ class CpuBackend implements Backend {
 
   /** Asks about CUDA only when somebody wants to know. */
   get reason(): string {
-    const threads = this.#threads === 1 ? '1 thread' : `${this.#threads} threads`;
+    const most = threadsFor(this.#threads);
+    const threads = most === 1 ? '1 thread' : `${this.#threads === undefined ? 'up to ' : ''}${most} threads`;
     const what = `native kernels for host memory, ${threads} (${this.#path})`;
     if (this.#byName) return `asked for by name; ${what}`;
     const { usable, reason } = cudaStatus();
@@ -76,7 +92,7 @@ class CpuBackend implements Backend {
       preconditioner: nativePreconditioner(request.preconditioner),
       inner: request.inner,
       rowScalars: request.rowScalars !== false,
-      threads: this.#threads,
+      threads: threadsFor(this.#threads, rows.length * elementsOf(layout)),
     };
     return await settle(this.#addon, request.signal, (cancellation) =>
       this.#addon.moments(native, cancellation, true),
@@ -84,8 +100,14 @@ class CpuBackend implements Backend {
   }
 
   stream(request: MomentStreamRequest): MomentStream {
-    return new CpuMomentStream(this.#addon, request, this.#threads);
+    // An observation reads a gradient and a mean.
+    const threads = threadsFor(this.#threads, 2 * elementsOf(request.layout));
+    return new CpuMomentStream(this.#addon, request, threads);
   }
+}
+
+function elementsOf({ lengths }: { readonly lengths: readonly number[] }): number {
+  return lengths.reduce((sum, length) => sum + length, 0);
 }
 
 class CpuMomentStream implements MomentStream {

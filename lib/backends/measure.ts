@@ -28,7 +28,7 @@ export interface StatisticsOptions {
   preconditioner?: Gradient;
   /** Where to compute (default 'auto': where the gradients lie). */
   backend?: BackendChoice;
-  /** Threads of the CPU backend (default: the machine's, at most 8). */
+  /** Threads of the CPU backend (default: the machine's, at most 8, and one for every 2^20 elements). */
   threads?: number;
   signal?: AbortSignal;
 }

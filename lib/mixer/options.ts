@@ -88,7 +88,7 @@ export interface MixerOptions {
    * 'cuda' takes those in host memory too, which it copies over: slower than the CPU, unless that has much else to do.
    */
   backend?: BackendChoice;
-  /** Threads of the CPU backend (default: the machine's, at most 8). */
+  /** Threads of the CPU backend (default: the machine's, at most 8, and one for every 2^20 elements). */
   threads?: number;
   /** For rules that draw random numbers, such as 'random' (default 0). */
   seed?: number;

@@ -2,8 +2,8 @@
 // set fills in (kernels_*.cpp). Sums of floats are chains of at most kLongestChain terms, their lanes are
 // added as doubles; sums of doubles are doubles.
 //
-// Beyond `count`, vectors of means and of scaled rows hold zeros up to the next multiple of kPadding
-// elements: kernels write them, and read them.
+// Beyond `count`, vectors of means and of scaled rows hold zeros up to the next multiple of two vectors, of
+// which kPadding elements are a multiple: kernels write them, and read them.
 #pragma once
 
 #include <cstdint>

@@ -150,7 +150,7 @@ struct Scores {
 
   template <typename Vectors>
   PIKE_INLINE void operator()(const Vectors& vectors, std::int64_t column) {
-    V root[2];
+    V root[2] = {V::Zero(), V::Zero()};
     if constexpr (kScaled) {
       root[0] = V::Load(roots + column);
       root[1] = V::Load(roots + column + V::kWidth);

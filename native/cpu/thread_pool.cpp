@@ -42,7 +42,10 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::GiveWay() {
-  if (pike::GiveWay() && part.processors != nullptr) part.processors->Settle(part.slot);
+  const bool gave_way = pike::GiveWay();
+  // Who came first never has to leave, but others must know where it is; it may be a thread without short
+  // turns.
+  if (part.processors != nullptr && (gave_way || part.slot == 0)) part.processors->Settle(part.slot);
 }
 
 void ThreadPool::TakePart(Loop& loop, int slot) {

@@ -17,7 +17,8 @@ export interface AdamConstants {
 }
 
 /**
- * Writes D. A parameter that has never had a gradient has no scale yet: its D is 0, not 1/ε.
+ * Writes D. A parameter that has never had a gradient has no scale yet: its D is 0, not 1/ε; nor has one whose moment is
+ * no number, of which its gradients will tell.
  *
  * @param second v, as the optimiser keeps it, not yet corrected
  * @param steps that the optimiser has taken, at least one
@@ -32,6 +33,6 @@ export function writeAdamMetric(
   const correction = 1 / (1 - beta2 ** steps);
   for (let i = 0; i < second.length; i++) {
     const v = second[i];
-    into[i] = v === 0 ? 0 : 1 / (Math.sqrt(v * correction) + epsilon);
+    into[i] = v > 0 ? 1 / (Math.sqrt(v * correction) + epsilon) : 0;
   }
 }

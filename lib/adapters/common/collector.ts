@@ -9,7 +9,7 @@ import { requireOneOf } from '../../validate.js';
 
 /**
  * How rows reach the mixer. 'together': all of a measurement at once, in one pass over memory, which is fastest and
- * has standard errors (`significance`); holds all K·m of them. 'streamed': one after the other, in the memory of one.
+ * has standard errors (`significance`); holds all of them. 'streamed': one after the other, in the memory of one.
  */
 export type RowMode = 'together' | 'streamed';
 
@@ -40,14 +40,15 @@ export class RowCollector {
 
   /**
    * @param lengths elements of every tensor of a gradient
+   * @param most rows that one measurement may have
    * @throws PikeError `ERR_INVALID_OPTION` for a mode that there is not
    */
-  constructor(mixer: Mixer, lengths: readonly number[], mode: RowMode | undefined) {
+  constructor(mixer: Mixer, lengths: readonly number[], most: number, mode: RowMode | undefined) {
     this.#mixer = mixer;
     this.#lengths = lengths;
     if (mode !== undefined) requireOneOf('rows', mode, ['together', 'streamed']);
     const d = lengths.reduce((sum, length) => sum + length, 0);
-    const bytes = 4 * d * mixer.tasks.length * mixer.microBatches;
+    const bytes = 4 * d * most;
     this.#together = mode === undefined ? bytes <= TOGETHER_AT_MOST : mode === 'together';
   }
 
@@ -70,6 +71,7 @@ export class RowCollector {
   async add(task: number, samples: number, loss: number, write: Write): Promise<void> {
     const { whole, parts } = this.#memoryOfRow();
     await write(parts);
+    if (!this.#isActive(task)) return;
     if (this.#together) {
       this.#rows[task].push(whole);
       this.#samples[task].push(samples);
@@ -79,24 +81,35 @@ export class RowCollector {
 
   /** Ends the measurement and moves the weights. */
   async end(): Promise<UpdateReport> {
-    if (!this.#together) return this.#mixer.update();
-    // Without two rows of any task nothing can be measured, which `update` reports and `measure` refuses.
-    if (this.#rows.every((task) => task.length < 2)) {
+    // A source that comes to an end while samples are drawn may retire its task.
+    for (const task of this.#rows.keys())
+      if (!this.#isActive(task))
+        for (const list of [this.#rows, this.#samples, this.#losses]) list[task] = [];
+    if (this.#together && this.#rows.some((task) => task.length >= 2))
+      return this.#mixer.measure(this.#rows, {
+        samples: this.#samples,
+        losses: this.#losses,
+        ...this.#preconditioner(),
+      });
+    try {
+      // Without two rows of any task nothing can be measured, which `update` reports and `measure` refuses.
       for (const [task, rows] of this.#rows.entries())
         for (const [i, row] of rows.entries())
           await this.#observe(task, row, this.#samples[task][i], this.#losses[task][i]);
-      return this.#mixer.update();
+      return await this.#mixer.update();
+    } catch (error) {
+      await this.#mixer.discard();
+      throw error;
     }
-    return this.#mixer.measure(this.#rows, {
-      samples: this.#samples,
-      losses: this.#losses,
-      ...this.#preconditioner(),
-    });
   }
 
   /** Half a measurement must not stand in the way of the next one. */
   async abandon(): Promise<void> {
     if (!this.#together) await this.#mixer.discard();
+  }
+
+  #isActive(task: number): boolean {
+    return this.#mixer.activeTasks.includes(this.#mixer.tasks[task]);
   }
 
   async #observe(task: number, row: Float32Array, samples: number, loss: number): Promise<void> {

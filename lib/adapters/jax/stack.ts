@@ -103,7 +103,12 @@ export class JaxStack implements Stack {
         losses.push(loss);
         if (collector) {
           const write = writeGradients(jax, gradients);
-          await watch.time('observe', () => collector.add(batch.task, batch.samples, loss, write));
+          try {
+            await watch.time('observe', () => collector.add(batch.task, batch.samples, loss, write));
+          } catch (error) {
+            disposeLeft(jax, gradients);
+            throw error;
+          }
         } else jax.tree.dispose(gradients);
       }
     } catch (error) {

@@ -41,7 +41,8 @@ export interface TrainerOptions<P extends Tree, B extends HostBatch> extends Ste
 export interface Trainer<P extends Tree> {
   /**
    * Draws a batch, moves the parameters, and updates the weights if due, which goes on beside the optimiser's work. An error
-   * leaves parameters and optimiser as they were.
+   * of the pass or the optimiser leaves parameters and optimiser as they were; one of the mixer's update comes when they
+   * have taken the step.
    *
    * @throws PikeError `ERR_ORDER` while a step is in flight, `ERR_DISPOSED`, `ERR_SHAPE`, `ERR_DTYPE`; or what `draw`,
    *   `losses` and the optimiser throw
@@ -78,6 +79,7 @@ export function createTrainer<P extends Tree, B extends HostBatch>(
   const collector = new RowCollector(
     mixer,
     leaves.map((leaf) => leaf.size),
+    mostRows(mixer),
     options.rows,
   );
   const state = optimizerState === undefined ? initialState(jax, optimizer, params) : optimizerState;
@@ -126,6 +128,11 @@ export function createTrainer<P extends Tree, B extends HostBatch>(
     dispose,
     [Symbol.dispose]: dispose,
   };
+}
+
+/** Of counts that sum to b, each cut by the size of a micro-batch, but in two at least. */
+function mostRows({ tasks, batchSize, microBatchSize }: Mixer): number {
+  return 2 * tasks.length + Math.ceil(batchSize / microBatchSize);
 }
 
 function initialState(jax: Jax, optimizer: Optimizer, params: Tree): unknown {

@@ -38,6 +38,11 @@ export function drawFrom(
       for (const [k, source] of ordered.entries()) {
         if (counts[k] === 0) continue;
         const part = await source(counts[k]);
+        if (!(part?.xs instanceof tf.Tensor) || !(part.ys instanceof tf.Tensor))
+          throw new PikeError(
+            'ERR_SHAPE',
+            `sources['${mixer.tasks[k]}'] must return { xs, ys }, two tensors, but returned ${show(part)}.`,
+          );
         parts.push(part);
         if (part.xs.shape[0] !== counts[k] || part.ys.shape[0] !== counts[k])
           throw new PikeError(
@@ -46,10 +51,10 @@ export function drawFrom(
           );
       }
       // A copy also of a single part, so that all parts can be disposed alike.
-      return {
+      return tf.tidy(() => ({
         xs: tf.concat(parts.map((part) => part.xs)),
         ys: tf.concat(parts.map((part) => part.ys)),
-      };
+      }));
     } finally {
       for (const part of parts) disposeBatch(tf, part);
     }

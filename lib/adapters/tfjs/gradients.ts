@@ -38,6 +38,7 @@ export function collectorOf<B extends Batch>(
   return new RowCollector(
     mixer,
     variables.map((variable) => variable.size),
+    mixer.tasks.length * mixer.microBatches,
     rows,
   );
 }
@@ -72,14 +73,21 @@ export async function gradientsOf<B extends Batch>(
   const batch = await watch.time('draw', () => options.draw(onlyTask(mixer.tasks.length, microBatch)));
   let pass: { value: tfjs.Scalar; grads: tfjs.NamedTensorMap };
   try {
-    pass = tf.variableGrads(() => options.loss(batch), options.variables);
+    // Tidy: of a loss that is no scalar, tfjs complains once it has its gradients.
+    pass = tf.tidy(() => tf.variableGrads(() => options.loss(batch), options.variables));
   } finally {
     disposeBatch(tf, batch);
   }
   const { value, grads } = pass;
-  const [loss] = await value.data();
-  value.dispose();
-  return { loss, gradients: grads };
+  try {
+    const [loss] = await value.data();
+    return { loss, gradients: grads };
+  } catch (error) {
+    tf.dispose(grads);
+    throw error;
+  } finally {
+    value.dispose();
+  }
 }
 
 /** Writes gradients in the order of the variables; zeros for a variable that the loss does not reach. */

@@ -73,8 +73,11 @@ async function probeLosses<B extends Batch>(
       const batch = await draw(onlyTask(mixer.tasks.length, { task, samples: mixer.microBatchSize }));
       try {
         const value = tf.tidy(() => loss(batch));
-        sum += (await value.data())[0];
-        value.dispose();
+        try {
+          sum += (await value.data())[0];
+        } finally {
+          value.dispose();
+        }
       } finally {
         disposeBatch(tf, batch);
       }

@@ -1,5 +1,6 @@
 /** A training loop of TensorFlow.js that measures on the training batches themselves. */
 import type * as tfjs from '@tensorflow/tfjs';
+import { PikeError } from '../../errors.js';
 import type { Mixer } from '../../mixer/mixer.js';
 import { cutInto } from '../common/micro-batches.js';
 import {
@@ -31,7 +32,7 @@ export interface TrainerOptions<B extends Batch> extends GradientOptions<B>, Ste
  * task, and one that needs nothing none.
  *
  * @returns a function that takes one step: draws a batch, moves the variables, and updates the weights if due, which goes on
- *   beside the optimiser's work
+ *   beside the optimiser's work; `ERR_ORDER` while a step is in flight
  * @throws PikeError `ERR_INVALID_OPTION`
  */
 export function createTrainer<B extends Batch>(
@@ -51,10 +52,13 @@ export function createTrainer<B extends Batch>(
     async whole(counts, watch) {
       const batch = await watch.time('draw', () => draw(counts));
       try {
-        const value = optimizer.minimize(() => loss(batch), true, variables)!;
-        const [mean] = await value.data();
-        value.dispose();
-        return { mean, tasks: null };
+        const value = tf.tidy(() => optimizer.minimize(() => loss(batch), true, variables)!);
+        try {
+          const [mean] = await value.data();
+          return { mean, tasks: null };
+        } finally {
+          value.dispose();
+        }
       } finally {
         disposeBatch(tf, batch);
       }
@@ -72,11 +76,11 @@ export function createTrainer<B extends Batch>(
             const write = writeGradients(tf, variables, pass.gradients);
             if (rows)
               await watch.time('observe', () => rows.add(batch.task, batch.samples, pass.loss, write));
+            sum = addScaled(tf, sum, pass.gradients, factors[i]);
           } catch (error) {
             tf.dispose(pass.gradients);
             throw error;
           }
-          sum = addScaled(tf, sum, pass.gradients, factors[i]);
         }
       } catch (error) {
         tf.dispose(sum);
@@ -96,5 +100,15 @@ export function createTrainer<B extends Batch>(
       };
     },
   };
-  return () => takeStep(mixer, stack, collector, options);
+  let inFlight = false;
+  return async () => {
+    if (inFlight)
+      throw new PikeError('ERR_ORDER', 'A step was asked for while one is in flight; await that one first.');
+    inFlight = true;
+    try {
+      return await takeStep(mixer, stack, collector, options);
+    } finally {
+      inFlight = false;
+    }
+  };
 }
