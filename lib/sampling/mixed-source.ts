@@ -82,6 +82,8 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   readonly #calls = new CallQueue();
   /** Of the calls since the sources were closed last. */
   #open = new AbortController();
+  /** How often the mixture has been left. */
+  #returns = 0;
   #endedBy: string | null = null;
 
   /** @throws PikeError `ERR_INVALID_OPTION`, `ERR_SOURCE` for what is no source */
@@ -154,8 +156,11 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
    *   call opens them again where they stood, as far as they can be opened more than once
    */
   async next(): Promise<IteratorResult<MixedBatch<T>, undefined>> {
+    const returns = this.#returns;
     return await this.#calls.inTurn(undefined, async () => {
       throwIfAborted(this.#signal);
+      // It was left while this call waited for its turn.
+      if (this.#returns !== returns) return { done: true, value: undefined };
       this.#signal?.addEventListener('abort', this.#onAbort);
       const { signal } = this.#open;
       try {
@@ -175,10 +180,11 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   }
 
   /**
-   * Closes all sources; a call of `next` that waits ends with `done`. `for await` calls it when it is left early. A later
+   * Closes all sources; calls of `next` that wait end with `done`. `for await` calls it when it is left early. A later
    * iteration opens them again and goes on where the hand-out stood; so does a `draw` that is under way, for its own cursor.
    */
   async return(): Promise<IteratorResult<MixedBatch<T>, undefined>> {
+    this.#returns++;
     await this.#close();
     return { done: true, value: undefined };
   }
@@ -189,6 +195,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#returns++;
     await this.#close();
   }
 
@@ -275,6 +282,8 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     const { tasks, batchSize } = this.mixer;
     while (this.#endedBy === null) {
       await this.#retireEmpty(signal);
+      // What was read at the very moment of an abort is not handed out, and no source is opened after it.
+      throwIfAborted(signal);
       const active = this.#activeTasks();
       const limits = this.#tasks.map(({ isDropped, training }) => (isDropped ? training.buffered : Infinity));
       const left = active.reduce((sum, { name }) => sum + limits[tasks.indexOf(name)], 0);
