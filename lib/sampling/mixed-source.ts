@@ -84,6 +84,8 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   #open = new AbortController();
   /** How often the mixture has been left. */
   #returns = 0;
+  /** Settles when all that has been closed is. */
+  #closing: Promise<unknown> = Promise.resolve();
   #endedBy: string | null = null;
 
   /** @throws PikeError `ERR_INVALID_OPTION`, `ERR_SOURCE` for what is no source */
@@ -167,12 +169,11 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
         const batch = await this.#gather(signal);
         if (batch) return { done: false, value: batch };
       } catch (error) {
+        const left = signal.aborted;
+        await this.#close();
         throwIfAborted(this.#signal);
         // Otherwise it was closed while it waited: that is its end.
-        if (!signal.aborted) {
-          await this.#close();
-          throw error;
-        }
+        if (!left) throw error;
       }
       await this.#close();
       return { done: true, value: undefined };
@@ -217,7 +218,13 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     refuseUnknown('draw', options, ['signal']);
     requireSignal(options.signal);
     const signals = [this.#signal, options.signal].filter((signal) => signal !== undefined);
-    return await drawn.draw(count, signals.length > 1 ? AbortSignal.any(signals) : signals[0]);
+    try {
+      return await drawn.draw(count, signals.length > 1 ? AbortSignal.any(signals) : signals[0]);
+    } catch (error) {
+      // An abort closes its cursor before the draw itself could.
+      await this.#closing;
+      throw error;
+    }
   }
 
   /** What has been seen of every source, by task. */
@@ -343,6 +350,8 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     this.#open.abort();
     this.#open = new AbortController();
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    await Promise.all(this.#tasks.map((task) => task.close()));
+    // Whoever closes what is being closed waits for it too.
+    this.#closing = Promise.all([this.#closing, ...this.#tasks.map((task) => task.close())]);
+    await this.#closing;
   }
 }

@@ -1,6 +1,8 @@
 /** Ends that come at any moment: what waits is told, nothing is handed out after them, and nothing stays open. */
 import { describe, expect, it } from 'vitest';
-import { mixtureOf, openIn, ticks } from '../support/sources.js';
+import { MixedSource, type SampleSource } from '../../lib/index.js';
+import { expectError } from '../support/expect.js';
+import { type FakeOptions, FakeSource, mixerFor, mixtureOf, openIn, ticks } from '../support/sources.js';
 
 /** A mixture that waits for its first samples, and n microtasks after these have begun to come. */
 async function waitingMixture(n: number, signal?: AbortSignal) {
@@ -58,5 +60,82 @@ describe('at any moment of a hand-out', () => {
       expect((await mixed.next()).done).toBe(false);
       expect(mixer.step).toBe(step + 1);
     }
+  });
+});
+
+/** A mixture of fakes that take their time to close. */
+function slowToClose(
+  fakes: Record<string, FakeOptions>,
+  options: { signal?: AbortSignal; timeout?: number } = {},
+) {
+  const sources = Object.fromEntries(
+    Object.entries(fakes).map(([name, fake]) => [name, new FakeSource(fake)] as const),
+  );
+  const slow = (source: FakeSource): SampleSource<string> => ({
+    ...(source.size === undefined ? {} : { size: source.size }),
+    open: (...at) => {
+      const cursor = source.open(...at);
+      return {
+        ...cursor,
+        close: async () => {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          await cursor.close();
+        },
+      };
+    },
+  });
+  const mixed = new MixedSource<string>({
+    mixer: mixerFor(Object.keys(fakes)),
+    sources: Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, slow(source)])),
+    exhausted: 'stop',
+    ...options,
+  });
+  return { mixed, sources };
+}
+
+describe('when an end is told, all is closed:', () => {
+  it('an abort, of a call that waits and of a draw', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const { mixed, sources } = slowToClose(
+      { a: {}, b: { stallsAt: 0 } },
+      { signal: controller.signal, timeout: Infinity },
+    );
+    const waiting = mixed.next();
+    const drawing = mixed.draw('b', 1);
+    drawing.catch(() => undefined);
+    await ticks();
+    expect(openIn(sources)).toBe(3);
+    controller.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    expect(openIn(sources)).toBe(0);
+    await expect(drawing).rejects.toBe(reason);
+  });
+
+  it('a return, of calls that wait and of a second return', async () => {
+    const { mixed, sources } = slowToClose({ a: {}, b: { stallsAt: 0 } });
+    const waiting = mixed.next();
+    await ticks();
+    expect(openIn(sources)).toBe(2);
+    const opened = [mixed.return(), waiting, mixed.return()].map((call) =>
+      call.then(({ done }) => [done, openIn(sources)]),
+    );
+    expect(await Promise.all(opened)).toEqual(new Array(3).fill([true, 0]));
+  });
+
+  it('a failure, a stall and the end', async () => {
+    for (const [fake, code] of [
+      [{ throwsAt: 0 }, 'ERR_SOURCE'],
+      [{ stallsAt: 0 }, 'ERR_TIMEOUT'],
+    ] as const) {
+      const { mixed, sources } = slowToClose({ a: {}, b: fake }, { timeout: 10 });
+      await expectError(code, /'b'/, () => mixed.next());
+      expect(openIn(sources)).toBe(0);
+    }
+    const { mixed, sources } = slowToClose({ a: {}, b: { size: 5 } });
+    expect((await mixed.next()).done).toBe(false);
+    expect(openIn(sources)).toBeGreaterThan(0);
+    expect((await mixed.next()).done).toBe(true);
+    expect(openIn(sources)).toBe(0);
   });
 });

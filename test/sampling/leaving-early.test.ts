@@ -76,7 +76,6 @@ describe('leaving early', () => {
     expect(error).toBe(reason);
     expect(batches.length).toBeGreaterThan(0);
     expect(mixer.step).toBe(batches.length);
-    await ticks();
     expect(openIn(sources)).toBe(0);
     await expect(mixed.next()).rejects.toBe(reason);
     await expect(mixed.draw('a', 1)).rejects.toBe(reason);
