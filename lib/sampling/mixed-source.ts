@@ -163,7 +163,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
       throwIfAborted(this.#signal);
       // It was left while this call waited for its turn.
       if (this.#returns !== returns) return { done: true, value: undefined };
-      this.#signal?.addEventListener('abort', this.#onAbort);
+      this.#closeOnAbort();
       const { signal } = this.#open;
       try {
         const batch = await this.#gather(signal);
@@ -202,7 +202,8 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
 
   /**
    * Samples for a measurement, from a cursor of the task's own: another shuffle, over as many passes as it takes, also of
-   * a source that batches have exhausted. Never disturbs what batches get.
+   * a source that batches have exhausted. Never disturbs what batches get. The cursor stays open for the next draw; a draw
+   * after the end of the mixture, or after `return`, needs a `return` of its own to close it.
    *
    * @param count at least 1
    * @throws PikeError `ERR_INVALID_OPTION`, also for a stream that can be passed over only once; as `next`
@@ -218,8 +219,12 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     refuseUnknown('draw', options, ['signal']);
     requireSignal(options.signal);
     const signals = [this.#signal, options.signal].filter((signal) => signal !== undefined);
+    this.#closeOnAbort();
     try {
-      return await drawn.draw(count, signals.length > 1 ? AbortSignal.any(signals) : signals[0]);
+      const samples = await drawn.draw(count, signals.length > 1 ? AbortSignal.any(signals) : signals[0]);
+      // Again: a return meanwhile has closed all but what this draw then opened.
+      this.#closeOnAbort();
+      return samples;
     } catch (error) {
       // An abort closes its cursor before the draw itself could.
       await this.#closing;
@@ -342,6 +347,12 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
       tasks: Object.fromEntries(this.#tasks.map(({ name }, k) => [name, parts[k]])),
       samples: parts.flatMap(({ samples }) => samples),
     };
+  }
+
+  /** From now on there is something to close. */
+  #closeOnAbort(): void {
+    if (this.#signal?.aborted) void this.#close();
+    else this.#signal?.addEventListener('abort', this.#onAbort);
   }
 
   readonly #onAbort = (): void => void this.#close();

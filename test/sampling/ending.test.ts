@@ -1,4 +1,5 @@
 /** Ends that come at any moment: what waits is told, nothing is handed out after them, and nothing stays open. */
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { MixedSource, type SampleSource } from '../../lib/index.js';
 import { expectError } from '../support/expect.js';
@@ -110,6 +111,46 @@ describe('when an end is told, all is closed:', () => {
     await expect(waiting).rejects.toBe(reason);
     expect(openIn(sources)).toBe(0);
     await expect(drawing).rejects.toBe(reason);
+  });
+
+  it('an abort of draws without a batch, and after a return', async () => {
+    for (const returns of [0, 1, 2]) {
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const { mixed, sources } = slowToClose(
+        { a: { delay: () => 5 }, b: { stallsAt: 3 } },
+        { signal: controller.signal },
+      );
+      const first = mixed.draw('a', 1);
+      await ticks(2);
+      if (returns > 0) await mixed.return();
+      await first;
+      await mixed.draw('a', 1);
+      if (returns > 1) await mixed.return();
+      const waiting = mixed.draw('b', 4);
+      await ticks();
+      expect(openIn(sources)).toBe(returns > 1 ? 1 : 2);
+      controller.abort(reason);
+      await expect(waiting).rejects.toBe(reason);
+      expect(openIn(sources)).toBe(0);
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+    }
+  });
+
+  it('an abort between draws', async () => {
+    for (const returned of [false, true]) {
+      const controller = new AbortController();
+      const { mixed, sources } = mixtureOf({ a: { delay: () => 5 }, b: {} }, { signal: controller.signal });
+      const drawing = mixed.draw('a', 1);
+      await ticks(2);
+      if (returned) await mixed.return();
+      await drawing;
+      expect(openIn(sources)).toBe(1);
+      controller.abort();
+      await ticks();
+      expect(openIn(sources)).toBe(0);
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+    }
   });
 
   it('a return, of calls that wait and of a second return', async () => {
