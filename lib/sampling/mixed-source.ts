@@ -304,10 +304,11 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
       const counts = this.mixer.peek(limits);
       const lacking = [...this.#tasks.entries()].filter(([k, { training }]) => training.buffered < counts[k]);
       if (lacking.length === 0) return this.#handOut(limits);
-      this.#endedBy = lacking.find(([, { training }]) => training.ended)?.[1].name ?? null;
+      // The others are read to where this batch needs them: which end is found must not depend on what was read ahead.
+      const unread = lacking.filter(([, { training }]) => !training.ended);
+      if (unread.length === 0) this.#endedBy = lacking[0][1].name;
       // Weights may have changed when all is there: then another look is taken.
-      if (this.#endedBy === null)
-        await Promise.all(lacking.map(([k, { training }]) => training.ensure(counts[k], signal)));
+      else await Promise.all(unread.map(([k, { training }]) => training.ensure(counts[k], signal)));
     }
     return null;
   }

@@ -176,6 +176,20 @@ describe('MixedSource', () => {
     }
   });
 
+  it('is ended by the same task whatever was read ahead', async () => {
+    for (const prefetch of [0, 1, 4, 30])
+      for (const [slow, fast] of ['ab', 'ba']) {
+        const { mixed } = mixtureOf(
+          { a: { size: 10, tells: slow === 'b' }, b: { size: 10, tells: slow === 'a' }, c: {} },
+          { exhausted: { a: 'stop', b: 'stop' }, prefetch },
+          { batchSize: 12 },
+        );
+        let batches = 0;
+        for await (const _ of mixed) batches++;
+        expect([batches, mixed.endedBy], `${prefetch} read ahead, ${fast} sized`).toEqual([2, 'a']);
+      }
+  });
+
   it('passes over a source as often as { repeat } says', async () => {
     const { mixed } = mixtureOf(
       { a: { size: 6 }, b: {} },
