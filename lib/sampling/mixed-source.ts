@@ -219,10 +219,9 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     refuseUnknown('draw', options, ['signal']);
     requireSignal(options.signal);
     const signals = [this.#signal, options.signal].filter((signal) => signal !== undefined);
-    this.#closeOnAbort();
     try {
       const samples = await drawn.draw(count, signals.length > 1 ? AbortSignal.any(signals) : signals[0]);
-      // Again: a return meanwhile has closed all but what this draw then opened.
+      // Its cursor is open now, whether or not there was a batch, and also where a return came in the meantime.
       this.#closeOnAbort();
       return samples;
     } catch (error) {
