@@ -27,7 +27,7 @@ import {
 import { MixedTask, type SourceAccount } from './mixed-task.js';
 import { type Policy, passesOf, resolvePolicies } from './policy.js';
 import type { Drawn, SourceInput } from './source.js';
-import { LONGEST_TIMEOUT } from './wait.js';
+import { LONGEST_TIMEOUT, sharedController, sharedSignal } from './wait.js';
 
 export interface StreamingOptions {
   /**
@@ -79,9 +79,11 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   readonly #seed: number;
   readonly #tasks: readonly MixedTask<T>[];
   readonly #signal: AbortSignal | undefined;
+  /** Aborts with it; what draws wait on. */
+  readonly #ends: AbortSignal | undefined;
   readonly #calls = new CallQueue();
-  /** Of the calls since the sources were closed last. */
-  #open = new AbortController();
+  /** Of the calls since the sources were closed last; all sources wait on it at once. */
+  #open = sharedController();
   /** How often the mixture has been left. */
   #returns = 0;
   /** Settles when all that has been closed is. */
@@ -139,6 +141,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     this.mixer = mixer;
     this.#seed = seed;
     this.#signal = signal;
+    this.#ends = signal && sharedSignal(signal);
     this.#tasks = mixer.tasks.map(
       (task, k) =>
         new MixedTask(
@@ -219,8 +222,9 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     refuseUnknown('draw', options, ['signal']);
     requireSignal(options.signal);
     const signals = [this.#signal, options.signal].filter((signal) => signal !== undefined);
+    const signal = options.signal ? sharedSignal(...signals) : this.#ends;
     try {
-      const samples = await drawn.draw(count, signals.length > 1 ? AbortSignal.any(signals) : signals[0]);
+      const samples = await drawn.draw(count, signal);
       // Its cursor is open now, whether or not there was a batch, and also where a return came in the meantime.
       this.#closeOnAbort();
       return samples;
@@ -359,7 +363,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
 
   async #close(): Promise<void> {
     this.#open.abort();
-    this.#open = new AbortController();
+    this.#open = sharedController();
     this.#signal?.removeEventListener('abort', this.#onAbort);
     // Whoever closes what is being closed waits for it too.
     this.#closing = Promise.all([this.#closing, ...this.#tasks.map((task) => task.close())]);
