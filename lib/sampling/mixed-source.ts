@@ -343,7 +343,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     const { step, weights } = mixer;
     const counts = mixer.next(limits);
     const parts = this.#tasks.map(({ training }, k) => training.take(counts[k]));
-    for (const { training } of this.#tasks) training.readAhead();
+    for (const { training } of this.#activeTasks()) training.readAhead();
     return {
       step,
       counts,

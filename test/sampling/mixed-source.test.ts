@@ -377,9 +377,19 @@ describe('a source that is dropped', () => {
   });
 
   it('a task that is retired by hand gives no more samples', async () => {
-    const { mixed, mixer } = mixtureOf({ a: {}, b: {}, c: {} });
+    const { mixed, mixer, sources } = mixtureOf({ a: {}, b: {}, c: {} });
     await mixed.next();
     mixer.retire('b');
     expect(await countsOf(mixed, 1)).toEqual([[4, 0, 4]]);
+    // Nor is it opened for any.
+    const { read } = sources.b;
+    await mixed.return();
+    expect(await countsOf(mixed, 3)).toEqual(new Array(3).fill([4, 0, 4]));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([sources.b.opened, sources.b.read]).toEqual([1, read]);
+    const never = mixtureOf({ a: {}, b: {}, c: {} });
+    never.mixer.retire('b');
+    expect(await countsOf(never.mixed, 3)).toEqual(new Array(3).fill([4, 0, 4]));
+    expect(never.sources.b.opened).toBe(0);
   });
 });
