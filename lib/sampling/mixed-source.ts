@@ -275,14 +275,12 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
    */
   static restore<T>(state: MixedSourceState, options: RestoreOptions<T>): MixedSource<T> {
     const saved = checkMixedState(state);
-    refuseUnknown('restore', options ?? {}, [
-      'sources',
-      'overrides',
-      'exhausted',
-      'prefetch',
-      'timeout',
-      'signal',
-    ]);
+    if (typeof options !== 'object' || options === null)
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `MixedSource.restore takes an object of options with the sources, but got ${show(options)}.`,
+      );
+    refuseUnknown('restore', options, ['sources', 'overrides', 'exhausted', 'prefetch', 'timeout', 'signal']);
     const { overrides, exhausted, ...rest } = options;
     const mixer = Mixer.restore(saved.mixer, overrides);
     const missing = mixer.tasks.find((task) => !Object.hasOwn(saved.sources, task));
