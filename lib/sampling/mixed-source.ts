@@ -27,7 +27,7 @@ import {
 import { MixedTask, type SourceAccount } from './mixed-task.js';
 import { type Policy, passesOf, resolvePolicies } from './policy.js';
 import type { Drawn, SourceInput } from './source.js';
-import { LONGEST_TIMEOUT } from './wait.js';
+import { LONGEST_TIMEOUT, sharedController, sharedSignal } from './wait.js';
 
 export interface StreamingOptions {
   /**
@@ -79,9 +79,15 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   readonly #seed: number;
   readonly #tasks: readonly MixedTask<T>[];
   readonly #signal: AbortSignal | undefined;
+  /** Aborts with it; what draws wait on. */
+  readonly #ends: AbortSignal | undefined;
   readonly #calls = new CallQueue();
-  /** Of the calls since the sources were closed last. */
-  #open = new AbortController();
+  /** Of the calls since the sources were closed last; all sources wait on it at once. */
+  #open = sharedController();
+  /** How often the mixture has been left. */
+  #returns = 0;
+  /** Settles when all that has been closed is. */
+  #closing: Promise<unknown> = Promise.resolve();
   #endedBy: string | null = null;
 
   /** @throws PikeError `ERR_INVALID_OPTION`, `ERR_SOURCE` for what is no source */
@@ -135,6 +141,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     this.mixer = mixer;
     this.#seed = seed;
     this.#signal = signal;
+    this.#ends = signal && sharedSignal(signal);
     this.#tasks = mixer.tasks.map(
       (task, k) =>
         new MixedTask(
@@ -154,20 +161,22 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
    *   call opens them again where they stood, as far as they can be opened more than once
    */
   async next(): Promise<IteratorResult<MixedBatch<T>, undefined>> {
+    const returns = this.#returns;
     return await this.#calls.inTurn(undefined, async () => {
       throwIfAborted(this.#signal);
-      this.#signal?.addEventListener('abort', this.#onAbort);
+      // It was left while this call waited for its turn.
+      if (this.#returns !== returns) return { done: true, value: undefined };
+      this.#closeOnAbort();
       const { signal } = this.#open;
       try {
         const batch = await this.#gather(signal);
         if (batch) return { done: false, value: batch };
       } catch (error) {
+        const left = signal.aborted;
+        await this.#close();
         throwIfAborted(this.#signal);
         // Otherwise it was closed while it waited: that is its end.
-        if (!signal.aborted) {
-          await this.#close();
-          throw error;
-        }
+        if (!left) throw error;
       }
       await this.#close();
       return { done: true, value: undefined };
@@ -175,10 +184,11 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   }
 
   /**
-   * Closes all sources; a call of `next` that waits ends with `done`. `for await` calls it when it is left early. A later
+   * Closes all sources; calls of `next` that wait end with `done`. `for await` calls it when it is left early. A later
    * iteration opens them again and goes on where the hand-out stood; so does a `draw` that is under way, for its own cursor.
    */
   async return(): Promise<IteratorResult<MixedBatch<T>, undefined>> {
+    this.#returns++;
     await this.#close();
     return { done: true, value: undefined };
   }
@@ -189,12 +199,14 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#returns++;
     await this.#close();
   }
 
   /**
    * Samples for a measurement, from a cursor of the task's own: another shuffle, over as many passes as it takes, also of
-   * a source that batches have exhausted. Never disturbs what batches get.
+   * a source that batches have exhausted. Never disturbs what batches get. The cursor stays open for the next draw; a draw
+   * after the end of the mixture, or after `return`, needs a `return` of its own to close it.
    *
    * @param count at least 1
    * @throws PikeError `ERR_INVALID_OPTION`, also for a stream that can be passed over only once; as `next`
@@ -210,7 +222,17 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     refuseUnknown('draw', options, ['signal']);
     requireSignal(options.signal);
     const signals = [this.#signal, options.signal].filter((signal) => signal !== undefined);
-    return await drawn.draw(count, signals.length > 1 ? AbortSignal.any(signals) : signals[0]);
+    const signal = options.signal ? sharedSignal(...signals) : this.#ends;
+    try {
+      const samples = await drawn.draw(count, signal);
+      // Its cursor is open now, whether or not there was a batch, and also where a return came in the meantime.
+      this.#closeOnAbort();
+      return samples;
+    } catch (error) {
+      // An abort closes its cursor before the draw itself could.
+      await this.#closing;
+      throw error;
+    }
   }
 
   /** What has been seen of every source, by task. */
@@ -253,14 +275,12 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
    */
   static restore<T>(state: MixedSourceState, options: RestoreOptions<T>): MixedSource<T> {
     const saved = checkMixedState(state);
-    refuseUnknown('restore', options ?? {}, [
-      'sources',
-      'overrides',
-      'exhausted',
-      'prefetch',
-      'timeout',
-      'signal',
-    ]);
+    if (typeof options !== 'object' || options === null)
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `MixedSource.restore takes an object of options with the sources, but got ${show(options)}.`,
+      );
+    refuseUnknown('restore', options, ['sources', 'overrides', 'exhausted', 'prefetch', 'timeout', 'signal']);
     const { overrides, exhausted, ...rest } = options;
     const mixer = Mixer.restore(saved.mixer, overrides);
     const missing = mixer.tasks.find((task) => !Object.hasOwn(saved.sources, task));
@@ -275,6 +295,8 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     const { tasks, batchSize } = this.mixer;
     while (this.#endedBy === null) {
       await this.#retireEmpty(signal);
+      // What was read at the very moment of an abort is not handed out, and no source is opened after it.
+      throwIfAborted(signal);
       const active = this.#activeTasks();
       const limits = this.#tasks.map(({ isDropped, training }) => (isDropped ? training.buffered : Infinity));
       const left = active.reduce((sum, { name }) => sum + limits[tasks.indexOf(name)], 0);
@@ -283,10 +305,11 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
       const counts = this.mixer.peek(limits);
       const lacking = [...this.#tasks.entries()].filter(([k, { training }]) => training.buffered < counts[k]);
       if (lacking.length === 0) return this.#handOut(limits);
-      this.#endedBy = lacking.find(([, { training }]) => training.ended)?.[1].name ?? null;
+      // The others are read to where this batch needs them: which end is found must not depend on what was read ahead.
+      const unread = lacking.filter(([, { training }]) => !training.ended);
+      if (unread.length === 0) this.#endedBy = lacking[0][1].name;
       // Weights may have changed when all is there: then another look is taken.
-      if (this.#endedBy === null)
-        await Promise.all(lacking.map(([k, { training }]) => training.ensure(counts[k], signal)));
+      else await Promise.all(unread.map(([k, { training }]) => training.ensure(counts[k], signal)));
     }
     return null;
   }
@@ -318,7 +341,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     const { step, weights } = mixer;
     const counts = mixer.next(limits);
     const parts = this.#tasks.map(({ training }, k) => training.take(counts[k]));
-    for (const { training } of this.#tasks) training.readAhead();
+    for (const { training } of this.#activeTasks()) training.readAhead();
     return {
       step,
       counts,
@@ -328,12 +351,20 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     };
   }
 
+  /** From now on there is something to close. */
+  #closeOnAbort(): void {
+    if (this.#signal?.aborted) void this.#close();
+    else this.#signal?.addEventListener('abort', this.#onAbort);
+  }
+
   readonly #onAbort = (): void => void this.#close();
 
   async #close(): Promise<void> {
     this.#open.abort();
-    this.#open = new AbortController();
+    this.#open = sharedController();
     this.#signal?.removeEventListener('abort', this.#onAbort);
-    await Promise.all(this.#tasks.map((task) => task.close()));
+    // Whoever closes what is being closed waits for it too.
+    this.#closing = Promise.all([this.#closing, ...this.#tasks.map((task) => task.close())]);
+    await this.#closing;
   }
 }

@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { MixedSource, type SampleSource } from '../../lib/index.js';
-import { aOf, mixtureOf, openIn, ticks, untilItFails } from '../support/sources.js';
+import { aOf, mixtureOf, names, openIn, ticks, untilItFails } from '../support/sources.js';
 
 describe('leaving early', () => {
   it('break closes all, keeps the place, and another loop goes on there', async () => {
@@ -51,16 +51,13 @@ describe('leaving early', () => {
     expect(closed.sort()).toEqual(['a', 'a', 'b']);
   });
 
-  it('return ends a call that waits', async () => {
+  it('return ends the calls that wait', async () => {
     const { mixed, mixer, sources } = mixtureOf({ a: { stallsAt: 0 }, b: {} });
     const waiting = mixed.next();
     const behind = mixed.next();
     await ticks();
     expect(await mixed.return()).toEqual({ done: true, value: undefined });
     expect(await waiting).toEqual({ done: true, value: undefined });
-    // The one behind it is a new beginning.
-    await ticks();
-    expect(await mixed.return()).toEqual({ done: true, value: undefined });
     expect(await behind).toEqual({ done: true, value: undefined });
     expect(mixer.step).toBe(0);
     expect(openIn(sources)).toBe(0);
@@ -79,7 +76,6 @@ describe('leaving early', () => {
     expect(error).toBe(reason);
     expect(batches.length).toBeGreaterThan(0);
     expect(mixer.step).toBe(batches.length);
-    await ticks();
     expect(openIn(sources)).toBe(0);
     await expect(mixed.next()).rejects.toBe(reason);
     await expect(mixed.draw('a', 1)).rejects.toBe(reason);
@@ -111,6 +107,31 @@ describe('leaving early', () => {
     await expect(drawing).rejects.toThrow('not now');
     expect((await mixed.draw('a', 2)).samples).toEqual(['0:0', '0:1']);
     expect((await mixed.next()).done).toBe(false);
+  });
+});
+
+describe('many sources at once', () => {
+  it('wait without a warning of a leak', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    const tasks = names(30);
+    const { signal } = new AbortController();
+    const { mixed } = mixtureOf(
+      Object.fromEntries(tasks.map((name) => [name, { delay: () => 5 }])),
+      { signal },
+      { batchSize: 60 },
+    );
+    expect((await mixed.next()).done).toBe(false);
+    await Promise.all(tasks.map((task) => mixed.draw(task, 1)));
+    const own = new AbortController();
+    await Promise.all(tasks.map((task) => mixed.draw(task, 1, { signal: own.signal })));
+    await mixed.return();
+    await ticks();
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    expect(getEventListeners(own.signal, 'abort')).toEqual([]);
   });
 });
 

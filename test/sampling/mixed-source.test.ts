@@ -176,6 +176,24 @@ describe('MixedSource', () => {
     }
   });
 
+  it('is ended by the same task whatever was read ahead', async () => {
+    for (const prefetch of [0, 1, 4, 30])
+      for (const slow of ['a', 'b', 'none']) {
+        const fake = (name: string) => ({ size: 10, ...(name === slow && { delay: () => 20 }) });
+        const { mixed } = mixtureOf(
+          { a: fake('a'), b: fake('b'), c: {} },
+          { exhausted: { a: 'stop', b: 'stop' }, prefetch },
+          { batchSize: 12 },
+        );
+        let batches = 0;
+        for await (const _ of mixed) {
+          batches++;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        expect([batches, mixed.endedBy], `${prefetch} read ahead, slow: ${slow}`).toEqual([2, 'a']);
+      }
+  });
+
   it('passes over a source as often as { repeat } says', async () => {
     const { mixed } = mixtureOf(
       { a: { size: 6 }, b: {} },
@@ -359,9 +377,19 @@ describe('a source that is dropped', () => {
   });
 
   it('a task that is retired by hand gives no more samples', async () => {
-    const { mixed, mixer } = mixtureOf({ a: {}, b: {}, c: {} });
+    const { mixed, mixer, sources } = mixtureOf({ a: {}, b: {}, c: {} });
     await mixed.next();
     mixer.retire('b');
     expect(await countsOf(mixed, 1)).toEqual([[4, 0, 4]]);
+    // Nor is it opened for any.
+    const { read } = sources.b;
+    await mixed.return();
+    expect(await countsOf(mixed, 3)).toEqual(new Array(3).fill([4, 0, 4]));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([sources.b.opened, sources.b.read]).toEqual([1, read]);
+    const never = mixtureOf({ a: {}, b: {}, c: {} });
+    never.mixer.retire('b');
+    expect(await countsOf(never.mixed, 3)).toEqual(new Array(3).fill([4, 0, 4]));
+    expect(never.sources.b.opened).toBe(0);
   });
 });

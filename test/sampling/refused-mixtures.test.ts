@@ -74,6 +74,13 @@ describe('options that are refused', () => {
     await expectError('ERR_STATE', /'a' had 999 samples .* 1000/, restore(damage({ size: 999 })));
     await expectError('ERR_STATE', /policy/, restore(damage({ policy: 'x' })));
     await expectError('ERR_INVALID_OPTION', /restore has no option "seed"/, restore({}, { seed: 1 }));
+    for (const none of [undefined, null, 3])
+      await expectError('ERR_INVALID_OPTION', /restore takes an object of options/, () =>
+        MixedSource.restore(state, none as never),
+      );
+    await expectError('ERR_INVALID_OPTION', /sources must be an object/, () =>
+      MixedSource.restore(state, {} as never),
+    );
   });
 
   it('a source that has become shorter than where the state stands', async () => {
