@@ -33,6 +33,8 @@ interface Chunk<T> {
   used: number;
 }
 
+type Read<T> = (cursor: Cursor<T>, count: number) => Promise<Drawn<T>>;
+
 export interface TaskStreamOptions {
   /** Of the shuffles. */
   readonly seed: number;
@@ -61,7 +63,10 @@ export class TaskStream<T> {
   #abort = new AbortController();
   /** The read in flight. It never rejects. */
   #reading: Promise<void> | null = null;
-  /** Why the last read, of `count` samples, failed, until somebody needs what it should have read. */
+  /**
+   * Why the last read failed, until somebody needs what it should have read: more samples than are buffered, `count` of
+   * them at the least.
+   */
   #failure: { readonly error: PikeError; readonly count: number } | null = null;
 
   constructor(task: string, source: SampleSource<T>, options: TaskStreamOptions, state?: StreamState) {
@@ -179,20 +184,28 @@ export class TaskStream<T> {
   async #read(count: number): Promise<void> {
     const { signal } = this.#abort;
     const { size } = this.#source;
+    let needed = count;
+    const read: Read<T> = async (cursor, asked) => {
+      needed = count;
+      const drawn = await cursor.read(asked, signal);
+      // It has moved on: whatever fails from here on, no smaller read of this cursor would bring the same samples again.
+      needed = 0;
+      return checkDrawn(drawn, asked);
+    };
     try {
       if (size === 0) throw new PikeError('ERR_SOURCE', 'it is empty.');
       const cursor = this.#cursor ?? this.#open();
       // A closed stream reads again from where it stood: what comes late is nobody's.
-      await this.#skip(cursor, signal);
+      await this.#skip(cursor, read, signal);
       if (signal.aborted) return;
       // Not beyond the end of a pass that is known: when a pass ends must not depend on how much is read at once.
       const asked = Math.min(count, (size ?? Infinity) - this.#tail.inPass);
-      const drawn = await readChecked(cursor, asked, signal);
+      const drawn = await read(cursor, asked);
       if (signal.aborted) return;
       this.#store(cursor, drawn);
       if (this.#hasPassed(drawn.samples.length < asked)) await this.#beginNextPass(cursor);
     } catch (cause) {
-      if (!signal.aborted) this.#failure = { error: this.#named(cause), count };
+      if (!signal.aborted) this.#failure = { error: this.#named(cause), count: needed };
     }
   }
 
@@ -206,10 +219,10 @@ export class TaskStream<T> {
   }
 
   /** Passes by what had been handed out before the stream was restored. */
-  async #skip(cursor: Cursor<T>, signal: AbortSignal): Promise<void> {
+  async #skip(cursor: Cursor<T>, read: Read<T>, signal: AbortSignal): Promise<void> {
     const { skip } = this.#tail;
     if (skip === 0) return;
-    const { samples } = await readChecked(cursor, skip, signal);
+    const { samples } = await read(cursor, skip);
     if (signal.aborted) return;
     if (samples.length < skip)
       throw new PikeError(
@@ -259,8 +272,7 @@ export class TaskStream<T> {
 }
 
 /** What a source of the user's own returns is not taken on trust. */
-async function readChecked<T>(cursor: Cursor<T>, count: number, signal: AbortSignal): Promise<Drawn<T>> {
-  const drawn = await cursor.read(count, signal);
+function checkDrawn<T>(drawn: Drawn<T>, count: number): Drawn<T> {
   const { samples, indices } = drawn ?? {};
   if (!Array.isArray(samples) || !Array.isArray(indices) || samples.length !== indices.length)
     throw new PikeError(
