@@ -94,6 +94,10 @@ class WindowCursor<T> implements Cursor<T> {
     return drawn;
   }
 
+  arrived(): number {
+    return this.#inner.arrived?.() ?? 0;
+  }
+
   position(): Json {
     const head = this.#windows[0];
     return head

@@ -42,7 +42,7 @@ export interface TaskStreamOptions {
   readonly passes: number;
   /** Samples that `readAhead` keeps in store. */
   readonly prefetch: number;
-  /** Milliseconds that one read may take, Infinity for no limit. */
+  /** Milliseconds in which a source must give something, Infinity for no limit. */
   readonly timeout: number;
 }
 
@@ -96,7 +96,7 @@ export class TaskStream<T> {
    *   `ERR_TIMEOUT` when it stalls; the read goes on, and a later call waits for it again. Or the signal's reason
    */
   async ensure(count: number, signal?: AbortSignal): Promise<void> {
-    const { timeout, prefetch } = this.#options;
+    const { prefetch } = this.#options;
     while (this.#buffered < count && !this.ended) {
       const missing = count - this.#buffered;
       const failure = this.#failure;
@@ -105,16 +105,7 @@ export class TaskStream<T> {
       if (failure && failure.count <= missing) throw failure.error;
       const ahead = failure ? 0 : prefetch - this.#buffered;
       const reading = this.#reading ?? this.#start(Math.max(missing, ahead));
-      await waitFor(
-        reading,
-        timeout,
-        signal,
-        () =>
-          new PikeError(
-            'ERR_TIMEOUT',
-            `Source '${this.#task}' has given nothing for ${timeout / 1000} s (timeout), at sample ${this.#tail.inPass} of pass ${this.#tail.epoch}.`,
-          ),
-      );
+      await this.#waitFor(reading, signal);
     }
   }
 
@@ -171,6 +162,31 @@ export class TaskStream<T> {
     const { start, used } = chunk;
     const place = { ...start, skip: start.skip + used, inPass: start.inPass + used };
     return structuredClone({ ...place, samples: this.#handedOut });
+  }
+
+  /** Waits as long as something comes: slow is not stalled, and a resume may have much to pass by. */
+  async #waitFor(reading: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    const { timeout } = this.#options;
+    const stalled = new PikeError(
+      'ERR_TIMEOUT',
+      `Source '${this.#task}' has given nothing for ${timeout / 1000} s (timeout), at sample ${this.#tail.inPass} of pass ${this.#tail.epoch}.`,
+    );
+    for (;;) {
+      const before = this.#arrived();
+      try {
+        return await waitFor(reading, timeout, signal, () => stalled);
+      } catch (error) {
+        if (error !== stalled || Object.is(this.#arrived(), before)) throw error;
+      }
+    }
+  }
+
+  #arrived(): number | undefined {
+    try {
+      return this.#cursor?.arrived?.();
+    } catch (cause) {
+      throw this.#named(cause);
+    }
   }
 
   #start(count: number): Promise<void> {
