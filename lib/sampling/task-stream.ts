@@ -152,7 +152,7 @@ export class TaskStream<T> {
     this.#cursor = null;
     if (!cursor) return;
     // An iterator that hangs in its next() does not return either.
-    const closed = cursor.close().catch(() => undefined);
+    const closed = closeQuietly(cursor);
     await waitFor(closed, CLOSE_PATIENCE, undefined, () => new Error()).catch(() => undefined);
   }
 
@@ -277,7 +277,7 @@ export class TaskStream<T> {
     this.#tail = { epoch: this.#tail.epoch + 1, skip: 0, inPass: 0 };
     this.#cursor = null;
     // All its samples are here: what cannot be tidied up behind them is no failure of theirs.
-    await cursor.close().catch(() => undefined);
+    await closeQuietly(cursor);
   }
 
   #named(cause: unknown): PikeError {
@@ -285,6 +285,13 @@ export class TaskStream<T> {
     const message = cause instanceof Error ? cause.message : show(cause);
     return new PikeError(code, `Source '${this.#task}' failed: ${message}`, { cause });
   }
+}
+
+/** A cursor of the user's own may throw at once, or return no promise; what it says must not take the place of the error told. */
+async function closeQuietly(cursor: Cursor<unknown>): Promise<void> {
+  try {
+    await cursor.close();
+  } catch {}
 }
 
 /** What a source of the user's own returns is not taken on trust. */
