@@ -65,4 +65,6 @@ export type SourceInput<T> =
   | readonly T[]
   | SampleSource<T>
   | ((pass: Pass) => AsyncIterable<T> | Iterable<T>)
-  | AsyncIterable<T>;
+  | AsyncIterable<T>
+  // Not a text, which could be iterated letter by letter.
+  | (Iterable<T> & object);
