@@ -1,6 +1,6 @@
 /**
  * Sources of a known size whose samples can be had in any order. Each pass is a shuffle without replacement, a function of
- * seed and epoch (permutation.ts), so a position in it is one number.
+ * seed and epoch (permutation.ts), so a position in it is one number, beside what the order depends on.
  */
 import { PikeError } from '../errors.js';
 import type { Json } from '../rules/rule.js';
@@ -9,6 +9,7 @@ import {
   requireBoolean,
   requireNonNegativeInteger,
   requirePositiveInteger,
+  show,
   throwIfAborted,
 } from '../validate.js';
 import { permutation } from './permutation.js';
@@ -25,7 +26,7 @@ export interface OrderOptions {
  * matrix, records of a file, pictures in a folder. No memory, whatever the size.
  *
  * @param size 0 to 2⁵⁰
- * @throws PikeError `ERR_INVALID_OPTION`
+ * @throws PikeError `ERR_INVALID_OPTION`; from `open`, `ERR_STATE` for a position in another size or order
  */
 export function indexSpace(size: number, options: OrderOptions = {}): SampleSource<number> {
   requireNonNegativeInteger('size of an index space', size);
@@ -53,22 +54,28 @@ export function orderedSource<T>(
     open(epoch: number, seed: number, position?: Json): Cursor<T> {
       requireNonNegativeInteger('epoch', epoch);
       requireNonNegativeInteger('seed', seed);
-      const from = position === undefined ? 0 : takenOf(what, size, position);
+      const from = position === undefined ? 0 : takenOf(what, { size, shuffle }, position);
       const order = shuffle && size > 0 ? permutation(size, seed, epoch) : (place: number) => place;
-      return new OrderedCursor(size, order, sampleAt, from);
+      return new OrderedCursor({ size, shuffle }, order, sampleAt, from);
     },
   };
 }
 
+/** What the order of a pass depends on, beside seed and epoch. */
+interface Order {
+  size: number;
+  shuffle: boolean;
+}
+
 class OrderedCursor<T> implements Cursor<T> {
-  readonly #size: number;
+  readonly #of: Order;
   readonly #order: (place: number) => number;
   readonly #sampleAt: (index: number) => T;
   #taken: number;
   #closed = false;
 
-  constructor(size: number, order: (place: number) => number, sampleAt: (index: number) => T, taken: number) {
-    this.#size = size;
+  constructor(of: Order, order: (place: number) => number, sampleAt: (index: number) => T, taken: number) {
+    this.#of = of;
     this.#order = order;
     this.#sampleAt = sampleAt;
     this.#taken = taken;
@@ -78,7 +85,7 @@ class OrderedCursor<T> implements Cursor<T> {
     requirePositiveInteger('count', count);
     throwIfAborted(signal);
     if (this.#closed) throw new PikeError('ERR_DISPOSED', 'This cursor was closed.');
-    const end = Math.min(this.#taken + count, this.#size);
+    const end = Math.min(this.#taken + count, this.#of.size);
     const indices: number[] = [];
     for (let place = this.#taken; place < end; place++) indices.push(this.#order(place));
     const samples = indices.map((index) => this.#sampleAt(index));
@@ -87,7 +94,7 @@ class OrderedCursor<T> implements Cursor<T> {
   }
 
   position(): Json {
-    return { taken: this.#taken, size: this.#size };
+    return { taken: this.#taken, ...this.#of };
   }
 
   async close(): Promise<void> {
@@ -95,13 +102,25 @@ class OrderedCursor<T> implements Cursor<T> {
   }
 }
 
-/** The order of another size is another order: a position in it means nothing here. */
-function takenOf(what: string, size: number, position: Json): number {
-  const saved = checkPosition(what, position, ['taken', 'size']);
+/** A position in another order means nothing here. */
+function takenOf(what: string, { size, shuffle }: Order, position: Json): number {
+  const { shuffle: shuffled, ...rest } = Object(position) as { shuffle?: Json };
+  const numbers = typeof position === 'object' && !Array.isArray(position) ? (rest as Json) : position;
+  const saved = checkPosition(what, numbers, ['taken', 'size']);
   if (saved.size !== size || saved.taken > size)
     throw new PikeError(
       'ERR_STATE',
       `This position is the ${saved.taken}th of ${saved.size} samples, but ${what} has ${size} now: its order would be another one.`,
+    );
+  if (typeof shuffled !== 'boolean')
+    throw new PikeError(
+      'ERR_STATE',
+      `A position in ${what} must say whether it is shuffled, but its shuffle is ${show(shuffled)}.`,
+    );
+  if (shuffled !== shuffle)
+    throw new PikeError(
+      'ERR_STATE',
+      `This position is in ${what} that was ${shuffled ? '' : 'not '}shuffled, but now it is${shuffle ? '' : ' not'}: its order would be another one.`,
     );
   return saved.taken;
 }

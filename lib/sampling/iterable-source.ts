@@ -80,6 +80,8 @@ class IterableCursor<T> implements Cursor<T> {
   /** Samples still to be dropped, of those that were read before the state was saved. */
   #skip: number;
   #taken: number;
+  /** Steps of the iterator that have settled. */
+  #arrived = 0;
   /** Samples of a read that then failed: they come with the next one. */
   #kept: T[] = [];
   /** A step of the iterator that an aborted read did not wait for. */
@@ -109,6 +111,10 @@ class IterableCursor<T> implements Cursor<T> {
     const indices = samples.map((_, i) => this.#taken + i);
     this.#taken += samples.length;
     return { samples, indices };
+  }
+
+  arrived(): number {
+    return this.#arrived;
   }
 
   position(): Json {
@@ -148,6 +154,7 @@ class IterableCursor<T> implements Cursor<T> {
     }
     if (typeof result !== 'object' || result === null)
       this.#fail(new TypeError(`its iterator returned ${show(result)}`));
+    this.#arrived++;
     if (result.done) this.#ended = true;
     else this.#kept.push(result.value);
     return !result.done;

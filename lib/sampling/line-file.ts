@@ -124,6 +124,10 @@ class LineCursor<T> implements Cursor<T> {
     return { samples, indices };
   }
 
+  arrived(): number {
+    return this.#reader.place.byte;
+  }
+
   position(): Json {
     return { ...this.#reader.place };
   }

@@ -1,7 +1,8 @@
 /**
  * Shuffles of sources that come in an order of their own, such as files and streams: within windows of so many samples,
  * one after the other. Unlike a buffer out of which samples are drawn at random, a window is resumed exactly from a
- * position in the source beneath and two numbers: it is read again and shuffled again.
+ * position in the source beneath and its number: it is read again and shuffled again. The length of the windows is part of
+ * a position, because others would hold other samples.
  */
 
 import { PikeError } from '../errors.js';
@@ -16,7 +17,7 @@ import type { Cursor, Drawn, SampleSource } from './source.js';
  * `source`, shuffled within windows of `window` samples, which are held in memory. Each pass shuffles anew and begins with
  * a window of another length, so that samples on either side of an edge meet in other passes.
  *
- * @throws PikeError `ERR_INVALID_OPTION`
+ * @throws PikeError `ERR_INVALID_OPTION`; from `open`, `ERR_STATE` for a position in windows of another length
  */
 export function shuffled<T>(source: SampleSource<T>, window: number): SampleSource<T> {
   if (typeof source?.open !== 'function')
@@ -31,7 +32,7 @@ export function shuffled<T>(source: SampleSource<T>, window: number): SampleSour
     open(epoch: number, seed: number, position?: Json): Cursor<T> {
       requireNonNegativeInteger('epoch', epoch);
       requireNonNegativeInteger('seed', seed);
-      const { from, number, taken } = position === undefined ? begin : checkStart(position);
+      const { from, number, taken } = position === undefined ? begin : checkStart(position, window);
       return new WindowCursor(source.open(epoch, seed, from), { epoch, seed, window }, number, taken);
     },
   };
@@ -39,11 +40,16 @@ export function shuffled<T>(source: SampleSource<T>, window: number): SampleSour
 
 const begin = { from: undefined, number: 0, taken: 0 };
 
-function checkStart(position: Json): { from: Json; number: number; taken: number } {
+function checkStart(position: Json, length: number): { from: Json; number: number; taken: number } {
   const { from, ...rest } = Object(position) as { from?: Json };
-  const { window, taken } = checkPosition('a shuffled source', rest as Json, ['window', 'taken']);
+  const saved = checkPosition('a shuffled source', rest as Json, ['window', 'taken', 'length']);
   if (from === undefined) throw new PikeError('ERR_STATE', 'A position in a shuffled source has no "from".');
-  return { from, number: window, taken };
+  if (saved.length !== length)
+    throw new PikeError(
+      'ERR_STATE',
+      `This position is in windows of ${saved.length} samples, but shuffled has windows of ${length} now: its order would be another one.`,
+    );
+  return { from, number: saved.window, taken: saved.taken };
 }
 
 interface Window<T> extends Drawn<T> {
@@ -94,11 +100,16 @@ class WindowCursor<T> implements Cursor<T> {
     return drawn;
   }
 
+  arrived(): number {
+    return this.#inner.arrived?.() ?? 0;
+  }
+
   position(): Json {
     const head = this.#windows[0];
+    const length = this.#shuffle.window;
     return head
-      ? { from: head.from, window: head.number, taken: head.taken }
-      : { from: this.#inner.position(), window: this.#next, taken: this.#skip };
+      ? { from: head.from, window: head.number, taken: head.taken, length }
+      : { from: this.#inner.position(), window: this.#next, taken: this.#skip, length };
   }
 
   async close(): Promise<void> {

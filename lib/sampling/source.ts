@@ -22,6 +22,12 @@ export interface Cursor<T> {
    *   fit the position it was opened at; or the signal's reason
    */
   read(count: number, signal?: AbortSignal): Promise<Drawn<T>>;
+  /**
+   * A number that changes whenever something of the source has come, also under a `read` that has not settled: samples, those
+   * it passes by included, or bytes. While it changes, a long `read` is no stall. Without it, one `read` must settle
+   * within the `timeout` of the mixture.
+   */
+  arrived?(): number;
   /** Where it stands after the last `read` that resolved, as plain JSON: a cursor opened there goes on with the same samples. */
   position(): Json;
   /** Frees files and iterators, also under a `read` that has not settled. Idempotent. */
@@ -59,4 +65,6 @@ export type SourceInput<T> =
   | readonly T[]
   | SampleSource<T>
   | ((pass: Pass) => AsyncIterable<T> | Iterable<T>)
-  | AsyncIterable<T>;
+  | AsyncIterable<T>
+  // Not a text, which could be iterated letter by letter.
+  | (Iterable<T> & object);

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { threadId } from 'node:worker_threads';
@@ -19,7 +19,8 @@ const version = 1;
 const saving = new Map<string, Promise<void>>();
 
 /**
- * Saves a state, atomically and durably: to a file beside `path`, fsync, rename over `path`, fsync of the folder.
+ * Saves a state, atomically and durably: to a file beside `path`, fsync, rename over `path`, fsync of the folder. The
+ * permissions of a file that was there stay.
  *
  * @param state plain JSON, e.g. what `state()` of a `MixedSource` or `Mixer` returned, alone or beside your model's
  *   weights as plain arrays. It is written as it is at the moment of the call.
@@ -89,9 +90,14 @@ async function replace(target: string, text: string): Promise<void> {
   const folder = dirname(target);
   const beside = join(folder, `.${basename(target)}.${process.pid}-${threadId}.tmp`);
   await removeLeftovers(folder, basename(target));
+  const mode = await permissionsOf(target);
   try {
-    const file = await open(beside, 'w');
+    // A file of this name, of a process before with the same number, has permissions of its own.
+    await rm(beside, { force: true });
+    const file = await open(beside, 'w', mode);
     try {
+      // The umask may have taken some away.
+      if (mode !== undefined && (await permissionsOf(beside)) !== mode) await chmod(beside, mode);
       await file.writeFile(
         `{"format":"${format}","version":${version},"sha256":"${digest(text)}","state":${text}}\n`,
       );
@@ -105,6 +111,16 @@ async function replace(target: string, text: string): Promise<void> {
     throw error;
   }
   await syncFolder(folder);
+}
+
+/** Whoever may not read the old state may not read the new one either. Undefined when there is none. */
+async function permissionsOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).mode & 0o777;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** The rename is on the disk when the folder is. Windows opens no folders, and needs none of this. */
@@ -136,12 +152,21 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** The file that a link names; at once, because a wait here would let a later save overtake. */
+/**
+ * The file that a link names, under the same name before there is one as after: saves to it follow each other by that.
+ * At once, because a wait here would let a later save overtake.
+ */
 function targetOf(file: string): string {
+  const path = resolve(file);
   try {
-    return realpathSync(file);
+    return realpathSync(path);
   } catch {
-    return resolve(file);
+    // Not there yet; its folder may be, through a link.
+  }
+  try {
+    return join(realpathSync(dirname(path)), basename(path));
+  } catch {
+    return path;
   }
 }
 

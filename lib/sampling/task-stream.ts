@@ -33,6 +33,8 @@ interface Chunk<T> {
   used: number;
 }
 
+type Read<T> = (cursor: Cursor<T>, count: number) => Promise<Drawn<T>>;
+
 export interface TaskStreamOptions {
   /** Of the shuffles. */
   readonly seed: number;
@@ -40,7 +42,7 @@ export interface TaskStreamOptions {
   readonly passes: number;
   /** Samples that `readAhead` keeps in store. */
   readonly prefetch: number;
-  /** Milliseconds that one read may take, Infinity for no limit. */
+  /** Milliseconds in which a source must give something, Infinity for no limit. */
   readonly timeout: number;
 }
 
@@ -61,7 +63,10 @@ export class TaskStream<T> {
   #abort = new AbortController();
   /** The read in flight. It never rejects. */
   #reading: Promise<void> | null = null;
-  /** Why the last read, of `count` samples, failed, until somebody needs what it should have read. */
+  /**
+   * Why the last read failed, until somebody needs what it should have read: more samples than are buffered, `count` of
+   * them at the least.
+   */
   #failure: { readonly error: PikeError; readonly count: number } | null = null;
 
   constructor(task: string, source: SampleSource<T>, options: TaskStreamOptions, state?: StreamState) {
@@ -91,7 +96,7 @@ export class TaskStream<T> {
    *   `ERR_TIMEOUT` when it stalls; the read goes on, and a later call waits for it again. Or the signal's reason
    */
   async ensure(count: number, signal?: AbortSignal): Promise<void> {
-    const { timeout, prefetch } = this.#options;
+    const { prefetch } = this.#options;
     while (this.#buffered < count && !this.ended) {
       const missing = count - this.#buffered;
       const failure = this.#failure;
@@ -100,16 +105,7 @@ export class TaskStream<T> {
       if (failure && failure.count <= missing) throw failure.error;
       const ahead = failure ? 0 : prefetch - this.#buffered;
       const reading = this.#reading ?? this.#start(Math.max(missing, ahead));
-      await waitFor(
-        reading,
-        timeout,
-        signal,
-        () =>
-          new PikeError(
-            'ERR_TIMEOUT',
-            `Source '${this.#task}' has given nothing for ${timeout / 1000} s (timeout), at sample ${this.#tail.inPass} of pass ${this.#tail.epoch}.`,
-          ),
-      );
+      await this.#waitFor(reading, signal);
     }
   }
 
@@ -156,7 +152,7 @@ export class TaskStream<T> {
     this.#cursor = null;
     if (!cursor) return;
     // An iterator that hangs in its next() does not return either.
-    const closed = cursor.close().catch(() => undefined);
+    const closed = closeQuietly(cursor);
     await waitFor(closed, CLOSE_PATIENCE, undefined, () => new Error()).catch(() => undefined);
   }
 
@@ -166,6 +162,31 @@ export class TaskStream<T> {
     const { start, used } = chunk;
     const place = { ...start, skip: start.skip + used, inPass: start.inPass + used };
     return structuredClone({ ...place, samples: this.#handedOut });
+  }
+
+  /** Waits as long as something comes: slow is not stalled, and a resume may have much to pass by. */
+  async #waitFor(reading: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    const { timeout } = this.#options;
+    const stalled = new PikeError(
+      'ERR_TIMEOUT',
+      `Source '${this.#task}' has given nothing for ${timeout / 1000} s (timeout), at sample ${this.#tail.inPass} of pass ${this.#tail.epoch}.`,
+    );
+    for (;;) {
+      const before = this.#arrived();
+      try {
+        return await waitFor(reading, timeout, signal, () => stalled);
+      } catch (error) {
+        if (error !== stalled || Object.is(this.#arrived(), before)) throw error;
+      }
+    }
+  }
+
+  #arrived(): number | undefined {
+    try {
+      return this.#cursor?.arrived?.();
+    } catch (cause) {
+      throw this.#named(cause);
+    }
   }
 
   #start(count: number): Promise<void> {
@@ -179,20 +200,28 @@ export class TaskStream<T> {
   async #read(count: number): Promise<void> {
     const { signal } = this.#abort;
     const { size } = this.#source;
+    let needed = count;
+    const read: Read<T> = async (cursor, asked) => {
+      needed = count;
+      const drawn = await cursor.read(asked, signal);
+      // It has moved on: whatever fails from here on, no smaller read of this cursor would bring the same samples again.
+      needed = 0;
+      return checkDrawn(drawn, asked);
+    };
     try {
       if (size === 0) throw new PikeError('ERR_SOURCE', 'it is empty.');
       const cursor = this.#cursor ?? this.#open();
       // A closed stream reads again from where it stood: what comes late is nobody's.
-      await this.#skip(cursor, signal);
+      await this.#skip(cursor, read, signal);
       if (signal.aborted) return;
       // Not beyond the end of a pass that is known: when a pass ends must not depend on how much is read at once.
       const asked = Math.min(count, (size ?? Infinity) - this.#tail.inPass);
-      const drawn = await readChecked(cursor, asked, signal);
+      const drawn = await read(cursor, asked);
       if (signal.aborted) return;
       this.#store(cursor, drawn);
       if (this.#hasPassed(drawn.samples.length < asked)) await this.#beginNextPass(cursor);
     } catch (cause) {
-      if (!signal.aborted) this.#failure = { error: this.#named(cause), count };
+      if (!signal.aborted) this.#failure = { error: this.#named(cause), count: needed };
     }
   }
 
@@ -206,10 +235,10 @@ export class TaskStream<T> {
   }
 
   /** Passes by what had been handed out before the stream was restored. */
-  async #skip(cursor: Cursor<T>, signal: AbortSignal): Promise<void> {
+  async #skip(cursor: Cursor<T>, read: Read<T>, signal: AbortSignal): Promise<void> {
     const { skip } = this.#tail;
     if (skip === 0) return;
-    const { samples } = await readChecked(cursor, skip, signal);
+    const { samples } = await read(cursor, skip);
     if (signal.aborted) return;
     if (samples.length < skip)
       throw new PikeError(
@@ -248,7 +277,7 @@ export class TaskStream<T> {
     this.#tail = { epoch: this.#tail.epoch + 1, skip: 0, inPass: 0 };
     this.#cursor = null;
     // All its samples are here: what cannot be tidied up behind them is no failure of theirs.
-    await cursor.close().catch(() => undefined);
+    await closeQuietly(cursor);
   }
 
   #named(cause: unknown): PikeError {
@@ -258,9 +287,15 @@ export class TaskStream<T> {
   }
 }
 
+/** A cursor of the user's own may throw at once, or return no promise; what it says must not take the place of the error told. */
+async function closeQuietly(cursor: Cursor<unknown>): Promise<void> {
+  try {
+    await cursor.close();
+  } catch {}
+}
+
 /** What a source of the user's own returns is not taken on trust. */
-async function readChecked<T>(cursor: Cursor<T>, count: number, signal: AbortSignal): Promise<Drawn<T>> {
-  const drawn = await cursor.read(count, signal);
+function checkDrawn<T>(drawn: Drawn<T>, count: number): Drawn<T> {
   const { samples, indices } = drawn ?? {};
   if (!Array.isArray(samples) || !Array.isArray(indices) || samples.length !== indices.length)
     throw new PikeError(

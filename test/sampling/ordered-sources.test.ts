@@ -92,7 +92,7 @@ describe('indexSpace', () => {
     await expect(cursor.read(2, AbortSignal.abort(reason))).rejects.toBe(reason);
     for (const count of [0, -1, 1.5])
       await expectError('ERR_INVALID_OPTION', /count/, () => cursor.read(count));
-    expect(cursor.position()).toEqual({ taken: 0, size: 10 });
+    expect(cursor.position()).toEqual({ taken: 0, size: 10, shuffle: true });
     await cursor.close();
     await cursor.close();
     await expectError('ERR_DISPOSED', /closed/, () => cursor.read(1));
@@ -125,7 +125,7 @@ describe('arraySource', () => {
     await cursor.read(1);
     items.push(5);
     await expectError('ERR_SOURCE', /4 samples has 5 now/, () => cursor.read(2));
-    expect(cursor.position()).toEqual({ taken: 1, size: 4 });
+    expect(cursor.position()).toEqual({ taken: 1, size: 4, shuffle: true });
     items.pop();
     expect((await readAll(cursor)).samples).toHaveLength(3);
   });

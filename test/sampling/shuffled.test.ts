@@ -89,7 +89,8 @@ describe('shuffled', () => {
         length++;
       } while ((first.position() as { window: number }).window === 0);
       edges[length - 1]++;
-      const cursor = source.open(epoch, 1, { from: { taken: 0, size: 3 * window }, window: 1, taken: 0 });
+      const from = { taken: 0, size: 3 * window, shuffle: false };
+      const cursor = source.open(epoch, 1, { from, window: 1, taken: 0, length: window });
       const { samples } = await cursor.read(window);
       for (const [place, index] of samples.entries()) counts[window * place + index]++;
     }
@@ -141,9 +142,10 @@ describe('shuffled', () => {
 
   it('refuses positions, windows and sources that are none', async () => {
     const source = shuffled(inOrder(9), 3);
-    for (const position of [3, {}, { from: { taken: 0, size: 9 }, window: 1 }, { window: 0, taken: 0 }])
+    const at = (taken: number) => ({ taken, size: 9, shuffle: false });
+    for (const position of [3, {}, { from: at(0), window: 1, length: 3 }, { window: 0, taken: 0, length: 3 }])
       await expectError('ERR_STATE', /./, () => source.open(0, 1, position));
-    const end = source.open(0, 1, { from: { taken: 9, size: 9 }, window: 4, taken: 2 });
+    const end = source.open(0, 1, { from: at(9), window: 4, taken: 2, length: 3 });
     await expectError('ERR_STATE', /has 0 samples, but 2 of it/, () => end.read(1));
     for (const window of [0, -1, 2.5, undefined])
       await expectError('ERR_INVALID_OPTION', /window/, () => shuffled(inOrder(3), window as never));
