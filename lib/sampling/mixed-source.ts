@@ -35,7 +35,7 @@ export interface StreamingOptions {
    * No more than this, or than a batch takes of the task if that is more, is ever in store.
    */
   prefetch?: number;
-  /** Milliseconds that a source may take for one read, Infinity for no limit (default 300 000, five minutes). */
+  /** Milliseconds in which a source may give nothing at all, Infinity for no limit (default 300 000, five minutes). */
   timeout?: number;
   /** Ends the mixture: calls reject with its reason, and the sources are closed. */
   signal?: AbortSignal;
