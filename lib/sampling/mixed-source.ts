@@ -27,6 +27,7 @@ import {
 import { MixedTask, type SourceAccount } from './mixed-task.js';
 import { type Policy, passesOf, resolvePolicies } from './policy.js';
 import type { Drawn, SourceInput } from './source.js';
+import type { TaskStream } from './task-stream.js';
 import { LONGEST_TIMEOUT, sharedController, sharedSignal } from './wait.js';
 
 export interface StreamingOptions {
@@ -167,15 +168,14 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
       // It was left while this call waited for its turn.
       if (this.#returns !== returns) return { done: true, value: undefined };
       this.#closeOnAbort();
-      const { signal } = this.#open;
       try {
-        const batch = await this.#gather(signal);
+        const batch = await this.#gather(this.#open);
         if (batch) return { done: false, value: batch };
       } catch (error) {
-        const left = signal.aborted;
+        const left = this.#returns !== returns;
         await this.#close();
         throwIfAborted(this.#signal);
-        // Otherwise it was closed while it waited: that is its end.
+        // Otherwise it was left while it waited: that is its end.
         if (!left) throw error;
       }
       await this.#close();
@@ -291,12 +291,12 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   }
 
   /** Brings a batch into store, and hands it out. Null at the end of the mixture. */
-  async #gather(signal: AbortSignal): Promise<MixedBatch<T> | null> {
+  async #gather(open: AbortController): Promise<MixedBatch<T> | null> {
     const { tasks, batchSize } = this.mixer;
     while (this.#endedBy === null) {
-      await this.#retireEmpty(signal);
+      await this.#retireEmpty(open);
       // What was read at the very moment of an abort is not handed out, and no source is opened after it.
-      throwIfAborted(signal);
+      throwIfAborted(open.signal);
       const active = this.#activeTasks();
       const limits = this.#tasks.map(({ isDropped, training }) => (isDropped ? training.buffered : Infinity));
       const left = active.reduce((sum, { name }) => sum + limits[tasks.indexOf(name)], 0);
@@ -309,7 +309,11 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
       const unread = lacking.filter(([, { training }]) => !training.ended);
       if (unread.length === 0) this.#endedBy = lacking[0][1].name;
       // Weights may have changed when all is there: then another look is taken.
-      else await Promise.all(unread.map(([k, { training }]) => training.ensure(counts[k], signal)));
+      else
+        await ensureAll(
+          unread.map(([k, { training }]) => [training, counts[k]]),
+          open,
+        );
     }
     return null;
   }
@@ -318,11 +322,14 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
    * Retires the tasks whose sources have been handed out to the last sample, before the next batch: until then their
    * samples may still be measured. When that is, depends on what was handed out alone, not on what was read ahead.
    */
-  async #retireEmpty(signal: AbortSignal): Promise<void> {
+  async #retireEmpty(open: AbortController): Promise<void> {
     const empty = this.#activeTasks().filter(
       ({ mayBeDropped, training }) => mayBeDropped && training.buffered === 0,
     );
-    await Promise.all(empty.map(({ training }) => training.ensure(1, signal)));
+    await ensureAll(
+      empty.map(({ training }) => [training, 1]),
+      open,
+    );
     for (const { name, isDropped, training } of empty) {
       if (!isDropped || training.buffered > 0 || !this.mixer.activeTasks.includes(name)) continue;
       if (this.mixer.activeTasks.length > 1) this.mixer.retire(name);
@@ -366,5 +373,20 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     // Whoever closes what is being closed waits for it too.
     this.#closing = Promise.all([this.#closing, ...this.#tasks.map((task) => task.close())]);
     await this.#closing;
+  }
+}
+
+/** Where one fails the others stop before it is told: none of them opens its source when all are closed. */
+async function ensureAll<T>(
+  wanted: readonly (readonly [TaskStream<T>, number])[],
+  open: AbortController,
+): Promise<void> {
+  const work = wanted.map(([stream, count]) => stream.ensure(count, open.signal));
+  try {
+    await Promise.all(work);
+  } catch (error) {
+    open.abort();
+    await Promise.allSettled(work);
+    throw error;
   }
 }

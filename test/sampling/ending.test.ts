@@ -62,6 +62,33 @@ describe('at any moment of a hand-out', () => {
       expect(mixer.step).toBe(step + 1);
     }
   });
+
+  it('a source that fails leaves none open that goes on to its next pass', async () => {
+    for (let n = -10; n < 10; n++) {
+      const coming = { a: () => {}, b: () => {} };
+      const gateOf = (name: 'a' | 'b') =>
+        new Promise<void>((resolve) => {
+          coming[name] = resolve;
+        });
+      const failing = gateOf('a').then(() => {
+        throw new Error('mine');
+      });
+      const gate = gateOf('b');
+      const { mixed, sources } = mixtureOf(
+        { a: { gate: () => failing }, b: { gate: () => gate, size: 2, tells: false } },
+        { prefetch: 0 },
+      );
+      const next = mixed.next();
+      next.catch(() => undefined);
+      await ticks();
+      coming[n < 0 ? 'a' : 'b']();
+      for (let i = 0; i < Math.abs(n); i++) await Promise.resolve();
+      coming[n < 0 ? 'b' : 'a']();
+      await expectError('ERR_SOURCE', /'a' failed: mine/, () => next);
+      await ticks();
+      expect(openIn(sources), `after ${n} microtasks`).toBe(0);
+    }
+  });
 });
 
 /** A mixture of fakes that take their time to close. */
