@@ -4,7 +4,7 @@
  */
 import type { GradientView } from '../gradients/gradient.js';
 import type { GradientLayout } from '../gradients/layout.js';
-import type { Average } from '../statistics/smoothing.js';
+import type { Average } from '../statistics/average.js';
 import type { Moments } from '../statistics/statistics.js';
 
 export type BackendName = 'reference' | 'cpu' | 'cuda';

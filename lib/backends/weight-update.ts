@@ -2,7 +2,7 @@
  * Between the neutral form of an update of the weights and the blocks of native/math/layout.h: parts of K numbers
  * each, one after the other.
  */
-import type { Average } from '../statistics/smoothing.js';
+import type { Average } from '../statistics/average.js';
 import type { SolvedRule, SolvedWeights, WeightUpdate } from './backend.js';
 import type { NativeWeightUpdate } from './load-addon.js';
 

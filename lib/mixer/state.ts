@@ -4,8 +4,9 @@
  */
 import { PikeError } from '../errors.js';
 import { checkRuleState } from '../rules/rule.js';
+import type { Average } from '../statistics/average.js';
 import type { AverageError } from '../statistics/smoothed-errors.js';
-import type { Average, SmoothingState } from '../statistics/smoothing.js';
+import type { SmoothingState } from '../statistics/smoothing.js';
 import { show } from '../validate.js';
 import type { StateOrigin } from './backend-in-use.js';
 import type { MixtureState } from './mixture.js';

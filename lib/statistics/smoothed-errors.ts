@@ -11,7 +11,7 @@
  * It is the error of the average as an estimate of what was measured: that the truth moves while parameters are trained is
  * not in it.
  */
-import type { Average } from './smoothing.js';
+import type { Average } from './average.js';
 
 /** Of one average, as plain JSON. The sums of squares are kept as their roots, which neither over- nor underflow first. */
 export interface AverageError {

@@ -7,16 +7,9 @@
  * with ω = n²(1 − 1/m) for N, m − 1 for σ², n_j n_k for G_jk. ω = 1 would be Adam's bias-corrected average.
  * A miss has ω = 0: num and den decay and the last estimate stays, also when den underflows or β = 0.
  */
+import { type Average, emptyAverage } from './average.js';
 import { type AverageError, advanceError, emptyAverageError, errorsOf } from './smoothed-errors.js';
 import type { StandardErrors, Statistics } from './statistics.js';
-
-/** Averages of a list of numbers, as plain JSON. `known[i]` is false while entry i never had an estimate. */
-export interface Average {
-  numerator: number[];
-  denominator: number[];
-  estimate: number[];
-  known: boolean[];
-}
 
 /** The smoothed statistics of K tasks, as plain JSON. `inner` holds the pairs j < k row by row, or is empty. */
 export interface SmoothingState {
@@ -24,16 +17,6 @@ export interface SmoothingState {
   variance: Average;
   inner: Average;
   errors: { normSquared: AverageError; variance: AverageError };
-}
-
-export function emptyAverage(length: number): Average {
-  const zeros = () => new Array<number>(length).fill(0);
-  return {
-    numerator: zeros(),
-    denominator: zeros(),
-    estimate: zeros(),
-    known: new Array<boolean>(length).fill(false),
-  };
 }
 
 export function initSmoothing(tasks: number, inner: boolean): SmoothingState {

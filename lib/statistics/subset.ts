@@ -1,6 +1,8 @@
 /** What is known of some of the tasks, from what is known of all: a problem of its own. */
+
+import type { Average } from './average.js';
 import type { AverageError } from './smoothed-errors.js';
-import type { Average, SmoothingState } from './smoothing.js';
+import type { SmoothingState } from './smoothing.js';
 import type { Moments } from './statistics.js';
 
 /** @param tasks indices of those to keep, ascending */

@@ -16,7 +16,8 @@ import { describeUpdate } from '../../lib/mixer/solving.js';
 import type { ComputedUpdate, UpdateInput } from '../../lib/mixer/update.js';
 import { encodeLogWeights, initialLogWeights } from '../../lib/rules/rule.js';
 import { logAtLeast, normalize, weightsOf } from '../../lib/rules/simplex.js';
-import { type Average, initSmoothing } from '../../lib/statistics/smoothing.js';
+import type { Average } from '../../lib/statistics/average.js';
+import { initSmoothing } from '../../lib/statistics/smoothing.js';
 import type { Moments } from '../../lib/statistics/statistics.js';
 
 export const RULES = SOLVED_RULES;

@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  advance,
-  emptyAverage,
-  initSmoothing,
-  smooth,
-  smoothedStatistics,
-} from '../../lib/statistics/smoothing.js';
+import { emptyAverage } from '../../lib/statistics/average.js';
+import { advance, initSmoothing, smooth, smoothedStatistics } from '../../lib/statistics/smoothing.js';
 import type { Statistics } from '../../lib/statistics/statistics.js';
 import { golden } from '../support/golden.js';
 
