@@ -28,7 +28,9 @@ export class Mixture {
   #active: ActiveTasks;
   /** The options of the problem of the active tasks. */
   #options: ResolvedOptions;
+  /** Replaced, never changed. */
   #rule: RuleState;
+  #known: { readonly of: RuleState; readonly weights: Float64Array } | null = null;
   #smoothing: SmoothingState;
   #lossWeights: Float64Array;
   #allocator: Allocator;
@@ -135,8 +137,14 @@ export class Mixture {
     };
   }
 
+  /** Asked for twice in every step, and changed by few. */
   get #weights(): Float64Array {
-    return weightsOf(decodeLogWeights(this.#rule.logWeights, this.#active.indices.length));
+    if (this.#known?.of !== this.#rule)
+      this.#known = {
+        of: this.#rule,
+        weights: weightsOf(decodeLogWeights(this.#rule.logWeights, this.#active.indices.length)),
+      };
+    return this.#known.weights;
   }
 
   #limits(atMost: ArrayLike<number> | undefined): number[] | undefined {
