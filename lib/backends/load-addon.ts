@@ -6,6 +6,8 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TensorMemory } from '../gradients/host-gradient.js';
 import type { Moments } from '../statistics/statistics.js';
+import { explainLoader, explainMissing, misfit } from './load-failure.js';
+import { type Platform, prebuildFolder, thisPlatform } from './platform.js';
 
 /** Says which interface below an addon has; `kApiVersion` in native/addon/addon.cpp. */
 const API_VERSION = 3;
@@ -263,34 +265,54 @@ export function loadAddon(): LoadedAddon {
 }
 
 /**
- * Where an addon may be, best first. `PIKE_MIXER_ADDON` names a file that is then the only candidate: whoever
- * asks for a certain one must not get another.
+ * Where an addon may be, best first: what was built here, and then what came with the package. `PIKE_MIXER_ADDON` names a
+ * file that is then the only candidate: whoever asks for a certain one must not get another.
  */
-export function addonCandidates(env: NodeJS.ProcessEnv = process.env): string[] {
+export function addonCandidates(
+  env: NodeJS.ProcessEnv = process.env,
+  platform: Platform = thisPlatform(),
+): string[] {
   if (env.PIKE_MIXER_ADDON) return [env.PIKE_MIXER_ADDON];
-  const folders = [`prebuilds/${process.platform}-${process.arch}`, 'build-cmake/Release', 'build/Release'];
+  const folders = ['build-cmake/Release', 'build/Release', `prebuilds/${prebuildFolder(platform)}`];
   // This file is two folders below the package, in lib/ as well as in dist/.
   return folders.map((folder) => fileURLToPath(new URL(`../../${folder}/pike_mixer.node`, import.meta.url)));
 }
 
 /** The first candidate that loads, and why those before it did not. Never throws. */
-export function loadFirst(candidates: readonly string[]): LoadedAddon {
+export function loadFirst(
+  candidates: readonly string[],
+  platform: Platform = thisPlatform(),
+): LoadedAddon {
   const reasons: string[] = [];
   for (const path of candidates) {
-    try {
-      if (!existsSync(path)) throw new Error('there is no such file');
-      // Not `require`: a file of any name and content is tried as an addon, and never run as JavaScript.
-      const module = { exports: {} as NativeAddon };
-      process.dlopen(module, resolve(path));
-      const { apiVersion } = module.exports;
-      if (apiVersion !== API_VERSION)
-        throw new Error(
-          `its interface is version ${apiVersion}, ${API_VERSION} was expected: run \`npm run build:native\` again`,
-        );
-      return { addon: module.exports, path, reasons };
-    } catch (error) {
-      reasons.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
-    }
+    const result = load(path, platform);
+    if (typeof result !== 'string') return { addon: result, path, reasons };
+    reasons.push(`${path}: ${result}`);
   }
   return { addon: null, path: null, reasons };
+}
+
+/** The addon in a file, or why it cannot be had. */
+function load(path: string, platform: Platform): NativeAddon | string {
+  try {
+    if (!existsSync(path)) return explainMissing(path);
+    const unfit = misfit(path, platform);
+    if (unfit !== null) return unfit;
+    // Not `require`: a file of any name and content is tried as an addon, and never run as JavaScript.
+    const module = { exports: {} as NativeAddon };
+    process.dlopen(module, resolve(path));
+    const { apiVersion } = module.exports;
+    return apiVersion === API_VERSION
+      ? module.exports
+      : `its interface is version ${apiVersion}, ${API_VERSION} was expected: build it again`;
+  } catch (error) {
+    return explainLoader(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** What to do where no addon loads; to be added to the reasons. Null where a file was named: then that one is wanted. */
+export function buildAdvice(env: NodeJS.ProcessEnv = process.env): string | null {
+  if (env.PIKE_MIXER_ADDON) return null;
+  const script = fileURLToPath(new URL('../../native/build.mjs', import.meta.url));
+  return `\`node ${script}\` builds one for this system (docs/install.md says what it needs)`;
 }

@@ -76,9 +76,9 @@ describe('loading', () => {
   it('finds the addon, and nothing else once one is named', () => {
     expect(loadAddon().addon?.buildInfo.napiVersion).toBe(9);
     expect(addonCandidates({}).map((path) => path.slice(ROOT.length + 1))).toEqual([
-      `prebuilds/${process.platform}-${process.arch}/pike_mixer.node`,
       'build-cmake/Release/pike_mixer.node',
       'build/Release/pike_mixer.node',
+      `prebuilds/${process.platform}-${process.arch}/pike_mixer.node`,
     ]);
     expect(addonCandidates({ PIKE_MIXER_ADDON: '/some/where.node' })).toEqual(['/some/where.node']);
   });
@@ -114,7 +114,7 @@ describe('loading', () => {
     );
     const { addon, reasons } = loadFirst([other]);
     expect(addon).toBeNull();
-    expect(reasons[0]).toMatch(/its interface is version 999, 3 was expected: run `npm run build:native`/);
+    expect(reasons[0]).toMatch(/its interface is version 999, 3 was expected: build it again/);
   });
 });
 
@@ -160,7 +160,7 @@ describe('building', () => {
         .map(([name]) => name)
         .sort();
     const present = readdirSync(join(ROOT, 'native'), { recursive: true, encoding: 'utf8' })
-      .filter((file) => /\.(cpp|cu)$/.test(file))
+      .filter((file) => /\.(cpp|cu)$/.test(file) && !file.startsWith('portable')) // with CMake alone
       .map((file) => `native/${file.replaceAll('\\', '/')}`)
       .sort();
     expect(listed('CMakeLists.txt')).toEqual(present);
