@@ -37,8 +37,8 @@ const PREBUILDS = join(ROOT, 'prebuilds');
  */
 export const NEWEST_GLIBC = { x64: [2, 17], arm64: [2, 17] };
 
-/** All of them parts of glibc, in every version. */
-const LIBRARIES = /^(libc\.so\.6|libpthread\.so\.0|libdl\.so\.2|librt\.so\.1|libm\.so\.6|ld-linux-[\w-]+\.so\.\d)$/;
+/** Parts of glibc in every version, and libgcc_s, which Node.js itself needs. */
+const LIBRARIES = /^(libgcc_s\.so\.1|libc\.so\.6|libpthread\.so\.0|libdl\.so\.2|librt\.so\.1|libm\.so\.6|ld-linux-[\w-]+\.so\.\d)$/;
 
 /** For people; anything else that is thrown is a bug here. */
 class PrebuildError extends Error {}

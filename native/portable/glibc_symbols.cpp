@@ -10,6 +10,7 @@
 extern "C" {
 
 #if defined(PIKE_STANDS_FOR_pthread)
+FUNCTION(__pthread_key_create)
 FUNCTION(pthread_condattr_setpshared)
 FUNCTION(pthread_create)
 FUNCTION(pthread_detach)

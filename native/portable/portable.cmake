@@ -1,6 +1,7 @@
-# Links the addon so that the binary runs on other Linux systems than the one it was built on: libstdc++ and libgcc are
-# linked in, and of glibc it asks for nothing that is not in every version a Node.js of this architecture runs on.
-# native/prebuild.mjs checks the result.
+# Links the addon so that the binary runs on other Linux systems than the one it was built on: libstdc++ is linked in, and
+# of glibc it asks for nothing that is not in every version that Node.js runs on. libgcc_s is used as the system has it:
+# Node.js needs it too, what is asked of it is old, and linked in it would need a new glibc. native/prebuild.mjs checks
+# the result.
 #
 # PIKE_PORTABLE: ON fails where that cannot be done, AUTO then links as usual. OFF, the default, is for builds with
 # sanitizers and the like; `node native/build.mjs` says AUTO.
@@ -17,7 +18,7 @@ function(pike_why_not_portable result)
     return()
   endif()
   include(CheckCXXSourceCompiles)
-  set(CMAKE_REQUIRED_LINK_OPTIONS -static-libstdc++ -static-libgcc)
+  set(CMAKE_REQUIRED_LINK_OPTIONS -static-libstdc++)
   check_cxx_source_compiles("
     #include <iostream>
     #if !defined(__GLIBC__)
@@ -56,7 +57,7 @@ function(pike_link_portably target)
   # The old libraries stand before everything that they are to answer for, even if no object needs one of them yet.
   target_link_options(${target} PRIVATE
     "$<HOST_LINK:-static-libstdc++>"
-    "$<HOST_LINK:-static-libgcc>"
+    "$<HOST_LINK:LINKER:--gc-sections>" # else parts of libstdc++ that nobody calls ask for newer functions
     "$<HOST_LINK:LINKER:--version-script=${PIKE_PORTABLE_FOLDER}/exports.map>"
     "$<HOST_LINK:LINKER:SHELL:--push-state --no-as-needed ${libraries} --pop-state>")
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${PIKE_PORTABLE_FOLDER}/exports.map)
