@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Block, readMarkdown } from './markdown.js';
 
-/** Blocks of these languages are lines for a shell: test/package/commands.test.ts takes them all. */
+/** Blocks of these languages are lines for a shell: test/docs/all-documents.test.ts takes them all. */
 export const SHELL = ['sh', 'bash'];
 
 export class Examples {
@@ -27,7 +27,7 @@ export class Examples {
   }
 }
 
-/** The tests of a document, and that they take all of its blocks. A document has one such call in test/package. */
+/** The tests of a document, and that they take all of its blocks. A document has one such call in test/docs. */
 export function describeDocument(file: string, tests: (examples: Examples) => void): void {
   describe(file, () => {
     const examples = new Examples(file);
