@@ -17,6 +17,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
+/** Of a `RunLog`. */
 export interface RunLogOptions {
   /** Name of the run (default 'run'). */
   run?: string;
@@ -26,6 +27,10 @@ export interface RunLogOptions {
   append?: boolean;
 }
 
+/**
+ * Writes a run as JSON Lines, one event per line, as it happens, so that a crash loses nothing. Updates, misses, retirements
+ * and warnings of the mixer are written without being asked for; `step`, `evaluation` and `end` are called by the loop.
+ */
 export class RunLog {
   readonly #mixer: Mixer;
   readonly #run: string;
