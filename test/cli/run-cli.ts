@@ -15,15 +15,15 @@ export async function runCli(...args: string[]): Promise<Ran> {
 }
 
 export function catchingIo(given: Partial<Io> = {}) {
-  let out = '';
-  let err = '';
+  const out: string[] = [];
+  const err: string[] = [];
   const io: Io = {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
+    out: (text) => void out.push(text),
+    err: (text) => void err.push(text),
     terminal: false,
     columns: 100,
     env: process.env,
     ...given,
   };
-  return { io, printed: () => ({ out, err }) };
+  return { io, printed: () => ({ out: out.join(''), err: err.join('') }) };
 }
