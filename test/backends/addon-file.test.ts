@@ -42,8 +42,9 @@ describe.runIf(addon.addon && process.platform === 'linux')(
       const path = make(file(name));
       expect(loadFile(path)).toEqual({ trouble, cause: expect.stringMatching(cause) });
       const { reasons } = loadFirst([path]);
-      expect(reasons).toEqual([expect.stringMatching(cause)]);
+      expect(reasons).toHaveLength(1);
       expect(reasons[0].startsWith(`${path}: `)).toBe(true);
+      expect(reasons[0].slice(path.length + 2)).toMatch(cause);
     });
 
     it.runIf(libc().name === 'glibc' && process.arch === 'x64')('of a newer glibc', () => {
