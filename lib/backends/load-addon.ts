@@ -1,12 +1,11 @@
 /**
  * Finds and loads the native addon, and keeps every reason why it could not: a fallback must be explained.
  */
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TensorMemory } from '../gradients/host-gradient.js';
 import type { Moments } from '../statistics/statistics.js';
-import { explainLoader, explainMissing, misfit } from './load-failure.js';
+import { type AddonFailure, explainLoadError, inspectAddonFile } from './addon-file.js';
 import { type Platform, prebuildFolder, thisPlatform } from './platform.js';
 
 /** Says which interface below an addon has; `kApiVersion` in native/addon/addon.cpp. */
@@ -285,34 +284,35 @@ export function loadFirst(
 ): LoadedAddon {
   const reasons: string[] = [];
   for (const path of candidates) {
-    const result = load(path, platform);
-    if (typeof result !== 'string') return { addon: result, path, reasons };
-    reasons.push(`${path}: ${result}`);
+    const loaded = loadFile(path, platform);
+    if (!('trouble' in loaded)) return { addon: loaded, path, reasons };
+    reasons.push(`${path}: ${loaded.cause}`);
   }
   return { addon: null, path: null, reasons };
 }
 
-/** The addon in a file, or why it cannot be had. */
-function load(path: string, platform: Platform): NativeAddon | string {
+/** The addon in this file, or why there is none. Never throws. */
+export function loadFile(path: string, platform: Platform = thisPlatform()): NativeAddon | AddonFailure {
+  const failure = inspectAddonFile(path, platform);
+  if (failure) return failure;
+  // Not `require`: a file of any name and content is tried as an addon, and never run as JavaScript.
+  const module = { exports: {} as NativeAddon };
   try {
-    if (!existsSync(path)) return explainMissing(path);
-    const unfit = misfit(path, platform);
-    if (unfit !== null) return unfit;
-    // Not `require`: a file of any name and content is tried as an addon, and never run as JavaScript.
-    const module = { exports: {} as NativeAddon };
     process.dlopen(module, resolve(path));
-    const { apiVersion } = module.exports;
-    return apiVersion === API_VERSION
-      ? module.exports
-      : `its interface is version ${apiVersion}, ${API_VERSION} was expected: build it again`;
   } catch (error) {
-    return explainLoader(error instanceof Error ? error.message : String(error));
+    return explainLoadError(error);
   }
+  const { apiVersion } = module.exports;
+  if (apiVersion === API_VERSION) return module.exports;
+  return {
+    trouble: 'interface',
+    cause: `its interface is version ${apiVersion}, ${API_VERSION} was expected: run \`npm run build:native\` again`,
+  };
 }
 
-/** What to do where no addon loads; to be added to the reasons. Null where a file was named: then that one is wanted. */
+/** What to do where no addon loads. Null where a file was named: then that one is wanted, and no other. */
 export function buildAdvice(env: NodeJS.ProcessEnv = process.env): string | null {
   if (env.PIKE_MIXER_ADDON) return null;
-  const script = fileURLToPath(new URL('../../native/build.mjs', import.meta.url));
-  return `\`node ${script}\` builds one for this system (docs/install.md says what it needs)`;
+  const folder = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '');
+  return `\`npm run build:native\` in ${folder} builds one for this system (docs/install.md says what it needs)`;
 }

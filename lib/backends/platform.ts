@@ -33,12 +33,6 @@ function libcOf(executable: string): Platform['libc'] {
   return head.includes('/ld-linux') || head.includes('/ld64.so') ? 'glibc' : null;
 }
 
-/** The version of glibc that runs here, such as '2.36'; null if there is none. Takes some 20 ms. */
-export function glibcVersion(): string | null {
-  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  return report?.header?.glibcVersionRuntime ?? null;
-}
-
 /** The first bytes of a file, fewer if it is shorter, none if it cannot be read. Never throws. */
 export function readHead(file: string, bytes: number): Buffer {
   try {
