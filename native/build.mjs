@@ -30,15 +30,15 @@ function readOptions() {
   const { values } = parseArgs({ options: { tool: string, cuda: string, portable: string } });
   const tool = values.tool ?? process.env.PIKE_BUILD_TOOL;
   if (tool && !(tool in FOLDERS)) throw new BuildError(`--tool must be cmake or gyp, but is '${tool}'`);
-  const choice = (name, variable) => {
-    const chosen = (values[name] ?? (process.env[variable] || 'auto')).toLowerCase();
+  const choice = (name, otherwise) => {
+    const chosen = (values[name] ?? (otherwise || 'auto')).toLowerCase();
     if (['auto', 'on', 'off'].includes(chosen)) return chosen;
     throw new BuildError(`--${name} must be auto, on or off, but is '${chosen}'`);
   };
   return {
     tool: tool || undefined,
-    cuda: choice('cuda', 'PIKE_CUDA'),
-    portable: choice('portable', 'PIKE_PORTABLE'),
+    cuda: choice('cuda', process.env.PIKE_CUDA),
+    portable: choice('portable', process.env.PIKE_PORTABLE),
   };
 }
 

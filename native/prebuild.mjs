@@ -14,8 +14,8 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -38,7 +38,8 @@ const PREBUILDS = join(ROOT, 'prebuilds');
 export const NEWEST_GLIBC = { x64: [2, 17], arm64: [2, 17] };
 
 /** Parts of glibc in every version, and libgcc_s, which Node.js itself needs. */
-const LIBRARIES = /^(libgcc_s\.so\.1|libc\.so\.6|libpthread\.so\.0|libdl\.so\.2|librt\.so\.1|libm\.so\.6|ld-linux-[\w-]+\.so\.\d)$/;
+const LIBRARIES =
+  /^(libgcc_s\.so\.1|libc\.so\.6|libpthread\.so\.0|libdl\.so\.2|librt\.so\.1|libm\.so\.6|ld-linux-[\w-]+\.so\.\d)$/;
 
 /** For people; anything else that is thrown is a bug here. */
 class PrebuildError extends Error {}
@@ -46,7 +47,9 @@ class PrebuildError extends Error {}
 function run(command, args, options = {}) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', ...options });
   if (error || status !== 0)
-    throw new PrebuildError(`${command} ${args[0]} failed: ${error?.message ?? stderr ?? `status ${status}`}`);
+    throw new PrebuildError(
+      `${command} ${args[0]} failed: ${error?.message ?? stderr ?? `status ${status}`}`,
+    );
   return stdout;
 }
 
@@ -66,7 +69,9 @@ export function portabilityFaults(file, arch) {
   const [major, minor] = NEWEST_GLIBC[arch] ?? [0, 0];
   if (asked && (asked[0] > major || (asked[0] === major && asked[1] > minor)))
     faults.push(`it needs glibc ${asked.join('.')}, and ${major}.${minor} is the newest that is allowed`);
-  const strange = elf.exported.filter((name) => !/^(napi_register_module_v1|node_api_module_get_api)/.test(name));
+  const strange = elf.exported.filter(
+    (name) => !/^(napi_register_module_v1|node_api_module_get_api)/.test(name),
+  );
   if (strange.length > 0) faults.push(`it exports ${strange.join(', ')}`);
   if (elf.sectionNames.includes('.symtab')) faults.push('it is not stripped');
   return faults;
@@ -113,7 +118,8 @@ function makeBinary(sources) {
     const folder = join(PREBUILDS, name);
     mkdirSync(folder, { recursive: true });
     // One by one, and the binary first: at no moment is there none, or notes of one that is not there yet.
-    for (const entry of ['pike_mixer.node', 'build.json']) renameSync(join(scratch, entry), join(folder, entry));
+    for (const entry of ['pike_mixer.node', 'build.json'])
+      renameSync(join(scratch, entry), join(folder, entry));
     return { folder, size: file.length, facts };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -147,7 +153,9 @@ function check(sources) {
     const file = readFileSync(join(PREBUILDS, name, 'pike_mixer.node'));
     const digest = createHash('sha256').update(file).digest('hex');
     if (facts.sources !== sources)
-      throw new PrebuildError(`prebuilds/${name} is of other sources: run \`node native/prebuild.mjs\` there`);
+      throw new PrebuildError(
+        `prebuilds/${name} is of other sources: run \`node native/prebuild.mjs\` there`,
+      );
     if (facts.sha256 !== digest) throw new PrebuildError(`prebuilds/${name} is not what its build.json says`);
   }
   return folders;

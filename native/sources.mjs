@@ -14,7 +14,10 @@ export function sourcesDigest(root) {
   const hash = createHash('sha256');
   const rest = ['CMakeLists.txt', 'binding.gyp'].filter((file) => existsSync(join(root, file)));
   for (const file of [...files, ...rest].sort())
-    hash.update(`${file}\0`).update(readFileSync(join(root, file))).update('\0');
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(root, file)))
+      .update('\0');
   return hash.digest('hex');
 }
 

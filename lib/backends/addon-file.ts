@@ -40,7 +40,9 @@ export function inspectAddonFile(path: string, platform: Platform = thisPlatform
     stats = statSync(path);
     if (!stats.isFile()) return { trouble: 'unreadable', cause: 'it is not a file' };
     if (stats.size === 0) return { trouble: 'damaged', cause: 'the file is empty' };
-    return inspectSystem(path, platform) ?? (platform.platform === 'linux' ? inspectElf(path, platform) : null);
+    return (
+      inspectSystem(path, platform) ?? (platform.platform === 'linux' ? inspectElf(path, platform) : null)
+    );
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR')

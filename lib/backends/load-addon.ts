@@ -278,10 +278,7 @@ export function addonCandidates(
 }
 
 /** The first candidate that loads, and why those before it did not. Never throws. */
-export function loadFirst(
-  candidates: readonly string[],
-  platform: Platform = thisPlatform(),
-): LoadedAddon {
+export function loadFirst(candidates: readonly string[], platform: Platform = thisPlatform()): LoadedAddon {
   const reasons: string[] = [];
   for (const path of candidates) {
     const loaded = loadFile(path, platform);

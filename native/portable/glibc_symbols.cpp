@@ -1,7 +1,8 @@
-// Stand-ins for libpthread, libdl and librt of an old glibc, to link against and never to load. Since glibc 2.34 these
-// functions are part of libc.so.6 under the version GLIBC_2.34, and what is linked on such a system does not load on an
-// older one, though the functions are the same. Linked with these first, the addon asks for the old version in the old
-// library, which every later glibc still offers. native/portable/portable.cmake has the rest.
+// Stand-ins for libpthread, libdl and librt of an old glibc, to link against and never to load. Since
+// glibc 2.34 these functions are part of libc.so.6 under the version GLIBC_2.34, and what is linked on such a
+// system does not load on an older one, though the functions are the same. Linked with these first, the addon
+// asks for the old version in the old library, which every later glibc still offers.
+// native/portable/portable.cmake has the rest.
 //
 // One library is compiled at a time: PIKE_STANDS_FOR_ says which.
 #define FUNCTION(name) \

@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { addonCandidates, loadAddon, loadFirst } from '../../lib/backends/load-addon.js';
 import { compileFakeDriver, compileLibrary, compiler } from '../support/fake-driver.js';
+import { installPacked, npmScript, pack } from '../support/packed.js';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -328,4 +329,22 @@ describe.runIf(process.env.PIKE_TEST_BUILDS)('whole builds, with an empty HOME',
     },
     300_000,
   );
+
+  it('of an installed package: CMake alone, without its development dependencies', () => {
+    const root = folder();
+    const consumer = installPacked(pack(root), root);
+    const installed = join(consumer, 'node_modules/pike-mixer');
+    const env = { HOME: folder(), PATH: pathWith(tools('cmake')) };
+    const build = spawnSync(process.execPath, [npmScript(), 'run', 'build:native'], {
+      cwd: installed,
+      env,
+      encoding: 'utf8',
+    });
+    expect(build.status, build.stdout + build.stderr).toBe(0);
+    expect(build.stdout).toMatch(/build-cmake.*without CUDA/);
+    const code = `import('pike-mixer').then(({ Mixer }) =>
+      console.log(new Mixer({ tasks: ['a'], batchSize: 8 }).backend.reason))`;
+    const { stdout } = spawnSync(process.execPath, ['-e', code], { cwd: consumer, encoding: 'utf8' });
+    expect(stdout).toMatch(/^native kernels .*pike-mixer.build-cmake.Release/);
+  }, 300_000);
 });

@@ -9,7 +9,15 @@ import { fileURLToPath } from 'node:url';
 const ROOT = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 
 /** Terms under which anybody may use and pass on what is installed or bundled. */
-export const PERMISSIVE = ['MIT', 'ISC', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'Apache-2.0', 'BlueOak-1.0.0'];
+export const PERMISSIVE = [
+  'MIT',
+  'ISC',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  '0BSD',
+  'Apache-2.0',
+  'BlueOak-1.0.0',
+];
 
 /** Development dependencies that are compiled into the binary, or whose headers come with the package. */
 const COMPILED_IN = ['node-addon-api', 'node-api-headers'];
@@ -37,7 +45,8 @@ function reachable(packages, names) {
     if (!entry) throw new Error(`package-lock.json has no ${name}`);
     if (found.has(key)) return;
     found.add(key);
-    for (const other of Object.keys({ ...entry.dependencies, ...entry.optionalDependencies })) visit(other, key);
+    for (const other of Object.keys({ ...entry.dependencies, ...entry.optionalDependencies }))
+      visit(other, key);
   };
   for (const name of names) visit(name, '');
   return [...found].sort();
@@ -103,6 +112,7 @@ glibc is used as the system has it, and is not linked in. A binary built with \`
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  if (process.argv.includes('--write')) writeFileSync(join(ROOT, 'THIRD_PARTY_LICENSES.md'), thirdPartyLicences());
+  if (process.argv.includes('--write'))
+    writeFileSync(join(ROOT, 'THIRD_PARTY_LICENSES.md'), thirdPartyLicences());
   else console.log(thirdPartyLicences());
 }

@@ -60,7 +60,11 @@ function test(node, major, files, rest) {
   const env = { ...process.env, PIKE_MIXER_ADDON: join(ROOT, 'prebuilds/linux-x64/pike_mixer.node') };
   if (major >= OLDEST_WITH_NPM_12) env.npm_execpath = join(fetched('npm', 12), 'bin/npm-cli.js');
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
-  const { status } = spawnSync(node, [vitest, 'run', ...files, ...rest], { cwd: ROOT, env, stdio: 'inherit' });
+  const { status } = spawnSync(node, [vitest, 'run', ...files, ...rest], {
+    cwd: ROOT,
+    env,
+    stdio: 'inherit',
+  });
   return status === 0;
 }
 
@@ -72,7 +76,9 @@ function main() {
     console.log('The matrix is for Linux on x64: that is what there are packages of Node.js for.');
     return;
   }
-  const check = spawnSync(process.execPath, [join(ROOT, 'native/prebuild.mjs'), '--check'], { encoding: 'utf8' });
+  const check = spawnSync(process.execPath, [join(ROOT, 'native/prebuild.mjs'), '--check'], {
+    encoding: 'utf8',
+  });
   if (check.status !== 0) throw new Error(check.stderr.trim());
   const results = [];
   for (const major of values.node?.split(',') ?? VERSIONS) {

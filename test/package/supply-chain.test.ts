@@ -24,7 +24,9 @@ describe('the lockfile', () => {
   it('is of this package and pins every byte', () => {
     expect(packages['']).toMatchObject({ name: 'pike-mixer', version: manifest.version });
     expect(others.length).toBeGreaterThan(100);
-    expect(others.filter(([, { integrity }]) => !integrity?.startsWith('sha512-')).map(([key]) => key)).toEqual([]);
+    expect(
+      others.filter(([, { integrity }]) => !integrity?.startsWith('sha512-')).map(([key]) => key),
+    ).toEqual([]);
   });
 
   it('names no host but the public registry', () => {
@@ -77,6 +79,8 @@ describe('the library', () => {
     expect(sources.filter(({ text }) => network.test(text)).map(({ file }) => file)).toEqual([]);
     const tools = readdirSync(join(ROOT, 'native')).filter((file) => file.endsWith('.mjs'));
     for (const file of tools)
-      expect(readFileSync(join(ROOT, 'native', file), 'utf8'), file).not.toMatch(/fetch\(|node:https?'|curl|wget/);
+      expect(readFileSync(join(ROOT, 'native', file), 'utf8'), file).not.toMatch(
+        /fetch\(|node:https?'|curl|wget/,
+      );
   });
 });

@@ -101,7 +101,10 @@ export function installPacked(
 ): string {
   const { node = process.execPath, npm = npmScript(), scripts = false } = options;
   const consumer = mkdtempSync(join(folder, 'consumer-'));
-  writeFileSync(join(consumer, 'package.json'), '{ "name": "consumer", "version": "1.0.0", "private": true }');
+  writeFileSync(
+    join(consumer, 'package.json'),
+    '{ "name": "consumer", "version": "1.0.0", "private": true }',
+  );
   const args = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--omit=peer', tarball];
   if (!scripts) args.push('--ignore-scripts');
   runWell(node, [npm, ...args], consumer, bareEnvironment(consumer, node));
