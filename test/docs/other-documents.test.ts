@@ -1,6 +1,9 @@
 /** The code blocks of documents that hold one or two. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { describeDocument } from '../support/documents.js';
+import { readMarkdown, root } from '../support/markdown.js';
 import { resultOf } from '../support/scripts.js';
 
 describeDocument('docs/cpu.md', (examples) => {
@@ -106,5 +109,60 @@ describeDocument('examples/resume/README.md', (examples) => {
     expect(first.length).toBe(22);
     expect(again).toEqual(first.slice(20));
     expect(parameter).toBe(22);
+  });
+});
+
+/** All text of the library, its native part and its builds. */
+const sources = ['lib', 'native']
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  )
+  .filter((file) => /\.(ts|mjs|cpp|h)$/.test(file))
+  .concat('CMakeLists.txt', 'binding.gyp')
+  .map((file) => readFileSync(join(root, file), 'utf8'))
+  .join('\n');
+
+describeDocument('docs/install.md', (examples) => {
+  const doc = readFileSync(join(root, 'docs/install.md'), 'utf8');
+
+  it('its look at the backend runs as written', () => {
+    const { name, reason } = resultOf(
+      examples.take('js'),
+      '',
+      'console.log(JSON.stringify({ name, reason }));',
+    );
+    expect(name).toBe('cpu');
+    expect(reason.length).toBeGreaterThan(10);
+  });
+
+  it('quotes messages that somebody can see', () => {
+    const [, table] = doc.split('## Trouble');
+    const rows = table.split('\n').filter((line) => line.startsWith('| `'));
+    expect(rows.length).toBeGreaterThan(10);
+    for (const row of rows)
+      for (const [, quoted] of row.split(' | ')[0].matchAll(/`((?:\\`|[^`])+)`/g))
+        expect(sources.replaceAll('\\`', '`'), quoted).toContain(quoted.replaceAll('\\`', '`'));
+  });
+
+  it('has every variable that the library and its build read', () => {
+    const read = new Set(
+      Array.from(sources.matchAll(/(?:env\.|getenv\("|ENV\{)(PIKE_\w+|CUDA\w+|CXX)/g), ([, name]) => name),
+    );
+    expect(read.size).toBeGreaterThanOrEqual(6);
+    for (const name of read) expect(doc, name).toContain(`\`${name}\``);
+  });
+});
+
+describeDocument('docs/README.md', () => {
+  it('leads to every page', () => {
+    const { links } = readMarkdown('docs/README.md');
+    for (const page of readdirSync(join(root, 'docs')).filter((name) => name !== 'README.md'))
+      expect(links.map(({ text }) => text)).toContain(page);
+    for (const folder of readdirSync(join(root, 'examples'), { withFileTypes: true }))
+      if (folder.isDirectory())
+        expect(
+          links.some(({ text }) => text.startsWith(`../examples/${folder.name}/`)),
+          folder.name,
+        ).toBe(true);
   });
 });
