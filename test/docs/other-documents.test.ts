@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { expectDefaults } from '../support/defaults.js';
 import { describeDocument } from '../support/documents.js';
 import { readMarkdown, root } from '../support/markdown.js';
 import { resultOf } from '../support/scripts.js';
@@ -164,5 +165,40 @@ describeDocument('docs/README.md', () => {
           links.some(({ text }) => text.startsWith(`../examples/${folder.name}/`)),
           folder.name,
         ).toBe(true);
+  });
+});
+
+describeDocument('docs/options.md', () => {
+  const doc = readFileSync(join(root, 'docs/options.md'), 'utf8');
+
+  it('has every option, and the defaults that the code has', () => {
+    const source = readFileSync(join(root, 'lib/mixer/options.ts'), 'utf8');
+    const [, body] = source.match(/export interface MixerOptions \{([\s\S]*?)\n\}/)!;
+    const names = Array.from(body.matchAll(/^ {2}(\w+)\??:/gm), ([, name]) => name);
+    expect(names.length).toBeGreaterThan(25);
+    for (const name of names) expect(doc, name).toMatch(new RegExp(`^\\|[^|]*\`${name}\``, 'm'));
+    expectDefaults(doc, [
+      'rule',
+      'updateInterval',
+      'microBatches',
+      'microBatchSize',
+      'zeta1',
+      'zeta2',
+      'scale',
+      'minWeight',
+      'maxLogStep',
+      'priorPull',
+      'smoothing',
+      'clipNorms',
+      'significance',
+      'minPerTask',
+      'seed',
+    ]);
+  });
+
+  it('has every code of an error', () => {
+    const codes = new Set(readFileSync(join(root, 'lib/errors.ts'), 'utf8').match(/ERR_[A-Z_]+/g));
+    expect(codes.size).toBeGreaterThan(15);
+    for (const code of codes) expect(doc).toMatch(new RegExp(`^\\| \`${code}\` \\|`, 'm'));
   });
 });
