@@ -70,10 +70,15 @@ async function update(
   const learningRate = training.learningRate?.(step);
   const rate = learningRate === undefined ? {} : { learningRate };
   if (!mixer.needs.gradients) {
-    const given = mixer.activeTasks.filter((task) => training.fate?.(task, step) !== 'none');
     const lossOf = (task: string) =>
       training.fate?.(task, step) === 'broken loss' ? Number.NaN : problem.loss(mixer.tasks.indexOf(task));
-    const losses = Object.fromEntries(given.map((task) => [task, lossOf(task)]));
+    const measured = mixer.activeTasks.filter((task) => training.fate?.(task, step) !== 'none');
+    // Without a single loss there can be no update; with one that is not finite there is nothing to act on.
+    const given =
+      measured.length > 0
+        ? measured.map((task) => [task, lossOf(task)])
+        : [[mixer.activeTasks[0], Number.NaN]];
+    const losses = Object.fromEntries(given);
     return mixer.update(mixer.needs.losses ? { losses, ...rate } : rate);
   }
   const rows: Gradient[][] = mixer.tasks.map((task, k) => {
