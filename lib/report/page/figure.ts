@@ -86,7 +86,7 @@ function layout(groups: readonly Group[], runs: number, width: number): HTMLElem
     const panels = groups.flatMap((group, i) =>
       drawn[i]!.map((panel) => {
         const name = runs > 1 ? `${group.title} · ${panel.title}` : group.title;
-        return drawn_(panel, name, size, group);
+        return drawAlone(panel, name, size, group);
       }),
     );
     return [...(panels.length > 0 ? [grid(panels, columns)] : []), ...whyEmpty(groups)];
@@ -105,7 +105,7 @@ function layout(groups: readonly Group[], runs: number, width: number): HTMLElem
   ]);
 }
 
-function drawn_(panel: Panel, title: string, size: number, { stroke }: Group): HTMLElement {
+function drawAlone(panel: Panel, title: string, size: number, { stroke }: Group): HTMLElement {
   const made = drawPanel({ ...panel, title }, size);
   if (stroke) made.querySelector('h4')!.prepend(swatch(stroke.colour, stroke.dash));
   return made;
@@ -133,11 +133,11 @@ function whyEmpty(groups: readonly Group[]): HTMLElement[] {
       if (!empty) all = false;
       else reasons.set(empty, (reasons.get(empty) ?? new Set()).add(title));
     }
-  return [...reasons].map(([reason, names]) =>
-    element(
-      'p',
-      { class: all ? 'empty all' : 'empty' },
-      `Nothing to draw of ${[...names].join('; ')}: ${reason}.`,
-    ),
+  const lines = [...reasons].map(
+    ([reason, names]) => `Nothing to draw of ${[...names].join('; ')}: ${reason}.`,
   );
+  if (lines.length === 0) return [];
+  return [
+    element('div', { class: all ? 'empty all' : 'empty' }, ...lines.map((line) => element('p', {}, line))),
+  ];
 }

@@ -1,6 +1,6 @@
 /** Lines of tasks over steps, as several figures have them. */
 import * as Plot from '@observablehq/plot';
-import type { PageRun, Table } from '../page-data.js';
+import type { Cell, PageRun, Table } from '../page-data.js';
 import type { Context, Scale } from './chart.js';
 import { shorten } from './dom.js';
 import { type EndLabel, endLabels } from './panel.js';
@@ -12,6 +12,7 @@ export interface LineOptions {
   scale?: Scale;
   /** Lines in the background for tasks that are not selected. */
   others?: boolean;
+  strokeWidth?: number;
 }
 
 /** Bands from smallest to largest where thinned, the other tasks in grey, then the selected ones. */
@@ -20,7 +21,7 @@ export function taskLines<N extends string>(
   table: Table<N>,
   name: N,
   context: Context,
-  { curve = 'linear', scale = 'linear', others = false }: LineOptions = {},
+  { curve = 'linear', scale = 'linear', others = false, strokeWidth = 1.6 }: LineOptions = {},
 ): Plot.Markish[] {
   const fits = (y: number | null) => y !== null && (scale === 'linear' || y > 0);
   const y = (p: Point) => (fits(p.y) ? p.y! : Number.NaN);
@@ -35,8 +36,8 @@ export function taskLines<N extends string>(
   const lines = chosen.map(({ task, series }) => ({
     stroke: context.stroke(task),
     line: points(table, name, series),
-    label: context.data.tasks[task]!,
   }));
+  const shared = sharedDashes(chosen.map(({ series }) => table.quantities[name].value[series]!));
   if (table.per > 1)
     for (const { stroke, line } of lines)
       marks.push(
@@ -49,19 +50,38 @@ export function taskLines<N extends string>(
           fillOpacity: 0.15,
         }),
       );
-  for (const { stroke, line, label } of lines)
+  for (const [i, { stroke, line }] of lines.entries())
     marks.push(
       Plot.line(line, {
         x: 'x',
         y,
         curve,
         stroke: stroke.colour,
-        strokeWidth: 1.6,
-        ...(stroke.dash ? { strokeDasharray: stroke.dash } : {}),
-        ariaLabel: `line ${label}`,
+        strokeWidth,
+        strokeLinecap: 'butt',
+        ...(shared[i] ?? (stroke.dash ? { strokeDasharray: stroke.dash } : {})),
+        className: 'task-line',
       }),
     );
   return marks;
+}
+
+const dashLength = 9;
+
+/** Lines that lie on each other all the way take turns; null for a line that has its place to itself. */
+function sharedDashes(
+  series: readonly Cell[][],
+): ({ strokeDasharray: string; strokeDashoffset: number } | null)[] {
+  const keys = series.map((values) => values.join());
+  return keys.map((key, i) => {
+    const same = keys.filter((other) => other === key).length;
+    if (same === 1) return null;
+    const turn = keys.slice(0, i).filter((other) => other === key).length;
+    return {
+      strokeDasharray: `${dashLength} ${dashLength * (same - 1)}`,
+      strokeDashoffset: -dashLength * turn,
+    };
+  });
 }
 
 /** Names at the ends of the selected tasks' lines. */

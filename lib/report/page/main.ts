@@ -75,9 +75,7 @@ function draw(): void {
   const drawn = context();
   table.replaceChildren(finalTable(drawn));
   for (const figure of figures) figure.draw(drawn, width);
-  document.documentElement.dataset['drawn'] = String(
-    Number(document.documentElement.dataset['drawn'] ?? 0) + 1,
-  );
+  document.documentElement.dataset.drawn = String(Number(document.documentElement.dataset.drawn ?? 0) + 1);
 }
 
 function count(n: number, noun: string): string {

@@ -20,7 +20,7 @@ export interface Panel {
 }
 
 const marginTop = 8;
-const marginBottom = 26;
+const marginBottom = 36;
 
 /** The panel, drawn, `width` pixels wide. */
 export function drawPanel(panel: Panel, width: number): HTMLElement {
@@ -76,44 +76,68 @@ function placesOf(plot: Plot.Plot, panel: Panel): Places {
   };
 }
 
-/** Ticks of a number axis: never 100m for a tenth. */
+/** Ticks of a number axis: 20k, and never 100m for a tenth. */
 export function tick(value: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
   const text =
-    size >= 1e4 || size < 1e-3
-      ? value
-          .toExponential()
-          .replace('e+', 'e')
-          .replace(/^(-?)1e/, '$110^')
-      : String(Number(value.toPrecision(6)));
-  return text.replace('-', '−');
+    size >= 1e15 || size < 1e-4
+      ? value.toExponential().replace('e+', 'e')
+      : size >= 1e9
+        ? `${round(value / 1e9)}G`
+        : size >= 1e6
+          ? `${round(value / 1e6)}M`
+          : size >= 1e4
+            ? `${round(value / 1e3)}k`
+            : String(round(value));
+  return text.replaceAll('-', '−');
 }
 
-/** The lines behind every plot of numbers over steps. */
-export function axes(width: number, height: number, yTicks?: number): Plot.Markish[] {
+function round(value: number): number {
+  return Number(value.toPrecision(6));
+}
+
+/** For a logarithmic axis: round numbers, as many as stay apart. */
+export function logTicks([low, high]: readonly number[], most: number): number[] {
+  const decades = Math.log10(high! / low!);
+  const steps =
+    decades < 0.5
+      ? [1, 1.5, 2, 3, 4, 5, 6, 8]
+      : decades < most / 3
+        ? [1, 2, 5]
+        : decades < most / 2
+          ? [1, 3]
+          : [1];
+  const stride = Math.max(1, Math.ceil(decades / most));
+  const ticks: number[] = [];
+  for (let power = Math.floor(Math.log10(low!)); power <= Math.log10(high!); power++)
+    if (steps.length > 1 || power % stride === 0)
+      for (const step of steps) ticks.push(Number(`${step}e${power}`));
+  return ticks.filter((value) => value >= low! && value <= high!);
+}
+
+/** The lines behind every plot of numbers over steps, and its ticks. */
+export function axes(width: number, height: number, y: Plot.ScaleOptions = {}): Plot.Markish[] {
+  const most = Math.max(2, Math.round((height - marginTop - marginBottom) / 38));
+  const ticks = y.type === 'log' ? logTicks(y.domain as number[], most) : most;
   return [
-    Plot.gridY({
-      stroke: 'var(--grid)',
-      strokeOpacity: 1,
-      ticks: yTicks ?? Math.max(2, Math.round(height / 45)),
-    }),
-    Plot.axisX({
-      ticks: Math.max(2, Math.floor(width / 90)),
-      tickFormat: '~s',
-      tickSize: 4,
-      label: null,
-      color: 'var(--soft)',
-    }),
-    Plot.axisY({
-      ticks: yTicks ?? Math.max(2, Math.round(height / 45)),
-      tickFormat: tick,
-      tickSize: 0,
-      label: null,
-      color: 'var(--soft)',
-    }),
-    Plot.ruleX([0], { stroke: 'none' }),
+    stepAxis(width),
+    Plot.gridY({ stroke: 'var(--grid)', strokeOpacity: 1, ticks }),
+    Plot.axisY({ ticks, tickFormat: tick, tickSize: 0, label: null, color: 'var(--soft)' }),
   ];
+}
+
+export function stepAxis(width: number): Plot.Markish {
+  return Plot.axisX({
+    ticks: Math.max(2, Math.floor(width / 90)),
+    tickFormat: tick,
+    tickSize: 4,
+    label: 'step',
+    labelAnchor: 'right',
+    labelArrow: 'none',
+    labelOffset: 32,
+    color: 'var(--soft)',
+  });
 }
 
 export interface EndLabel {
@@ -147,7 +171,7 @@ export function endLabels(
       text: () => text,
       textAnchor: 'start',
       fill: colour,
-      ariaLabel: 'end label',
+      className: 'end-label',
     }),
   );
 }

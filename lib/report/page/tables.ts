@@ -2,7 +2,7 @@
 import type { Cell, PageData, PageRun } from '../page-data.js';
 import type { Context } from './chart.js';
 import { download } from './csv.js';
-import { element, format, percent, swatch, whole } from './dom.js';
+import { element, format, minus, percent, swatch, whole } from './dom.js';
 
 export function noticesBox({ notices }: PageData): HTMLElement[] {
   if (notices.length === 0) return [];
@@ -29,64 +29,8 @@ export function sentences({ runs }: PageData): HTMLElement {
 
 /** What stands at the end, a row per task and a column per run; the lowest loss of a row is marked. */
 export function finalTable(context: Context): HTMLElement {
-  const { data, selected, stroke } = context;
+  const { data, selected } = context;
   const { runs, tasks } = data;
-  const of = (run: PageRun, values: Cell[] | null, task: number) => {
-    const k = run.tasks.indexOf(task);
-    return k < 0 ? null : (values?.[k] ?? null);
-  };
-  const rowOf = (head: (Node | string)[], values: Cell[], best: boolean, weights?: Cell[]) => {
-    const known = values.filter((value) => value !== null);
-    const lowest = best && known.length > 1 ? Math.min(...known) : null;
-    return element(
-      'tr',
-      {},
-      element('th', { scope: 'row' }, ...head),
-      ...values.flatMap((value, i) => {
-        const isBest = value !== null && value === lowest;
-        const text = isBest ? element('b', { title: 'lowest of the row' }, fixed(value)) : fixed(value);
-        return [
-          element('td', { class: 'number' }, text),
-          ...(weights
-            ? [element('td', { class: 'number soft' }, fixed(weights[i]!, 3))]
-            : [element('td', {})]),
-        ];
-      }),
-    );
-  };
-  const rows = selected.map((task) =>
-    rowOf(
-      [swatch(stroke(task).colour, stroke(task).dash), tasks[task]!],
-      runs.map((run) => of(run, run.finalLosses, task)),
-      true,
-      runs.map((run) => of(run, run.finalWeights, task)),
-    ),
-  );
-  const meanRow = rowOf(['mean over all tasks'], runs.map(meanLoss), true);
-  meanRow.className = 'total';
-  const table = element(
-    'table',
-    { class: 'final' },
-    element(
-      'thead',
-      {},
-      element(
-        'tr',
-        {},
-        element('td', { rowspan: 2 }),
-        ...runs.map(({ name }) => element('th', { scope: 'colgroup', colspan: 2 }, name)),
-      ),
-      element(
-        'tr',
-        {},
-        ...runs.flatMap(() => [
-          element('th', { scope: 'col', class: 'number' }, 'loss'),
-          element('th', { scope: 'col', class: 'number' }, 'weight'),
-        ]),
-      ),
-    ),
-    element('tbody', {}, ...rows, meanRow, ...costRows(runs)),
-  );
   const save = element(
     'button',
     { type: 'button', 'aria-label': 'Download final losses and weights as CSV' },
@@ -108,7 +52,25 @@ export function finalTable(context: Context): HTMLElement {
       element('h2', { id: 'final-title' }, 'Final losses and weights'),
       element('div', { class: 'tools' }, save),
     ),
-    element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'final-title' }, table),
+    element(
+      'div',
+      { class: 'scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'final-title' },
+      element(
+        'table',
+        { class: 'final' },
+        element(
+          'thead',
+          {},
+          element(
+            'tr',
+            {},
+            element('td', {}),
+            ...runs.map(({ name }) => element('th', { scope: 'col', class: 'number' }, name)),
+          ),
+        ),
+        ...finalBodies(context),
+      ),
+    ),
     element(
       'p',
       { class: 'caption' },
@@ -120,18 +82,78 @@ export function finalTable(context: Context): HTMLElement {
   );
 }
 
+/** Losses, weights, and what mixing cost. */
+function finalBodies({ data, selected, stroke }: Context): HTMLElement[] {
+  const { runs, tasks } = data;
+  const of = (run: PageRun, values: Cell[] | null, task: number) => {
+    const k = run.tasks.indexOf(task);
+    return k < 0 ? null : (values?.[k] ?? null);
+  };
+  const name = (task: number) => [swatch(stroke(task).colour, stroke(task).dash), tasks[task]!];
+  const losses = selected.map((task) =>
+    row(
+      name(task),
+      runs.map((run) => of(run, run.finalLosses, task)),
+      { markLowest: true },
+    ),
+  );
+  const mean = row(['mean over all tasks'], runs.map(meanLoss), { markLowest: true });
+  const weights = selected.map((task) =>
+    row(
+      name(task),
+      runs.map((run) => of(run, run.finalWeights, task)),
+      { digits: 3 },
+    ),
+  );
+  const cost = costRows(runs);
+  return [
+    body('held-out loss', runs.length, [...losses, mean]),
+    body('weight', runs.length, weights),
+    ...(cost.length > 0 ? [body('cost of mixing', runs.length, cost)] : []),
+  ];
+}
+
+function body(title: string, columns: number, rows: HTMLElement[]): HTMLElement {
+  return element(
+    'tbody',
+    {},
+    element('tr', { class: 'kind' }, element('th', { scope: 'rowgroup', colspan: columns + 1 }, title)),
+    ...rows,
+  );
+}
+
+function row(
+  head: (Node | string)[],
+  values: Cell[],
+  { markLowest = false, digits = 4 }: { markLowest?: boolean; digits?: number },
+): HTMLElement {
+  const known = values.filter((value) => value !== null);
+  const lowest = markLowest && known.length > 1 ? Math.min(...known) : null;
+  return element(
+    'tr',
+    {},
+    element('th', { scope: 'row' }, ...head),
+    ...values.map((value) => {
+      const text = fixed(value, digits);
+      const shown =
+        value !== null && value === lowest ? element('b', { title: 'lowest of the row' }, text) : text;
+      return element('td', { class: 'number' }, shown);
+    }),
+  );
+}
+
 function costRows(runs: readonly PageRun[]): HTMLElement[] {
   if (runs.every(({ mixingShare }) => mixingShare === null)) return [];
-  const row = (title: string, text: (run: PageRun) => string) =>
+  const line = (title: string, text: (run: PageRun) => string) =>
     element(
       'tr',
       {},
       element('th', { scope: 'row' }, title),
-      ...runs.flatMap((run) => [element('td', { class: 'number' }, text(run)), element('td', {})]),
+      ...runs.map((run) => element('td', { class: 'number' }, text(run))),
     );
   return [
-    row('mixing, of the time', ({ mixingShare }) => (mixingShare === null ? '–' : percent(mixingShare))),
-    row('mixing, ms per update', ({ mixingSecondsPerUpdate: seconds }) =>
+    line('share of the time', ({ mixingShare }) => (mixingShare === null ? '–' : percent(mixingShare))),
+    line('ms per update', ({ mixingSecondsPerUpdate: seconds }) =>
       seconds === null ? '–' : format(Number((1000 * seconds).toPrecision(3))),
     ),
   ];
@@ -142,12 +164,11 @@ function meanLoss({ finalLosses }: PageRun): Cell {
   return (finalLosses as number[]).reduce((sum, loss) => sum + loss, 0) / finalLosses.length;
 }
 
-function fixed(value: Cell, digits = 4): string {
+function fixed(value: Cell, digits: number): string {
   if (value === null) return '–';
   const size = Math.abs(value);
-  return size !== 0 && (size < 10 ** -digits || size >= 1e5)
-    ? format(value)
-    : format(value) && value.toFixed(digits).replace('-', '−');
+  if (size !== 0 && (size < 10 ** -digits || size >= 1e5)) return format(value);
+  return minus(value.toFixed(digits));
 }
 
 function finalCsv({ runs, tasks }: PageData) {

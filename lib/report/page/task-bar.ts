@@ -61,7 +61,7 @@ export class TaskBar {
   }
 
   #draw(): void {
-    const focused = (document.activeElement as HTMLElement | null)?.dataset['task'];
+    const focused = (document.activeElement as HTMLElement | null)?.dataset.task;
     this.#buttons.replaceChildren(...this.#shown().map((task) => this.#button(task)));
     if (focused !== undefined) this.#buttons.querySelector<HTMLElement>(`[data-task="${focused}"]`)?.focus();
   }

@@ -3,7 +3,7 @@ import { element } from './dom.js';
 import type { Theme } from './palette.js';
 
 export function currentTheme(): Theme {
-  const chosen = document.documentElement.dataset['theme'];
+  const chosen = document.documentElement.dataset.theme;
   if (chosen === 'light' || chosen === 'dark') return chosen;
   return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
 }
@@ -19,7 +19,7 @@ export function themeButton(changed: () => void): HTMLElement {
   };
   label();
   button.addEventListener('click', () => {
-    document.documentElement.dataset['theme'] = currentTheme() === 'dark' ? 'light' : 'dark';
+    document.documentElement.dataset.theme = currentTheme() === 'dark' ? 'light' : 'dark';
     label();
     changed();
   });

@@ -4,7 +4,7 @@ import type { Chart, Context } from '../chart.js';
 import type { CsvCell } from '../csv.js';
 import { element, format, shorten, whole } from '../dom.js';
 import { cosineColour } from '../palette.js';
-import { axes, type Panel } from '../panel.js';
+import { type Panel, stepAxis } from '../panel.js';
 import { stepDomain } from '../series.js';
 
 const rowHeight = 18;
@@ -83,7 +83,7 @@ function cosinePanel(run: PageRun, context: Context): Panel {
   const cells = pairs.flatMap(({ name, values }) =>
     values.flatMap((cosine, i) => (cosine === null ? [] : [{ name, cosine, from: step[i]!, to: until(i) }])),
   );
-  const height = 34 + rowHeight * pairs.length;
+  const height = 44 + rowHeight * pairs.length;
   return {
     title: run.name,
     label: `Cosines between gradients of run ${run.name} over steps`,
@@ -100,7 +100,7 @@ function cosinePanel(run: PageRun, context: Context): Panel {
     x: { domain: stepDomain(data) },
     y: { type: 'band', domain: pairs.map(({ name }) => name), padding: 0.08, label: null },
     marks: (panelWidth) => [
-      ...axes(panelWidth, height).slice(1, 2),
+      stepAxis(panelWidth),
       Plot.axisY({
         tickSize: 0,
         label: null,
@@ -112,7 +112,7 @@ function cosinePanel(run: PageRun, context: Context): Panel {
         x2: 'to',
         y: 'name',
         fill: ({ cosine }: { cosine: number }) => cosineColour(cosine, theme),
-        ariaLabel: 'cosine cells',
+        className: 'cosine-cells',
         shapeRendering: 'crispEdges',
       }),
     ],

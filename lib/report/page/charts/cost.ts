@@ -71,20 +71,21 @@ function costPanel(run: PageRun, name: 'seconds' | 'share', { data, scale }: Con
     low: (low ?? Number.NaN) * factor,
     high: (high ?? Number.NaN) * factor,
   }));
+  const y: Plot.ScaleOptions = {
+    type,
+    clamp: true,
+    domain:
+      type === 'log' ? [(range?.[0] ?? 1) / 1.3, (range?.[1] ?? 1) * 1.3] : [0, (range?.[1] ?? 1) * 1.1],
+  };
   return {
     title: run.name,
     label: `Cost of mixing of run ${run.name}, ${name === 'share' ? 'share of time' : 'seconds per update'}, over steps`,
     height,
     empty: table.step.length === 0 ? none : null,
     x: { domain: stepDomain(data) },
-    y: {
-      type,
-      clamp: true,
-      domain:
-        type === 'log' ? [(range?.[0] ?? 1) / 1.3, (range?.[1] ?? 1) * 1.3] : [0, (range?.[1] ?? 1) * 1.1],
-    },
+    y,
     marks: (width) => [
-      ...axes(width, height, 3),
+      ...axes(width, height, y),
       ...(table.per > 1
         ? [Plot.areaY(line, { x: 'x', y1: 'low', y2: 'high', fill: 'var(--accent)', fillOpacity: 0.15 })]
         : []),
@@ -93,10 +94,10 @@ function costPanel(run: PageRun, name: 'seconds' | 'share', { data, scale }: Con
         y: 'y',
         stroke: 'var(--accent)',
         strokeWidth: 1.3,
-        ariaLabel: `line ${name}`,
+        className: `cost-line ${name}`,
       }),
       ...(line.length <= 120
-        ? [Plot.dot(line, { x: 'x', y: 'y', fill: 'var(--accent)', r: 1.8, ariaLabel: `dots ${name}` })]
+        ? [Plot.dot(line, { x: 'x', y: 'y', fill: 'var(--accent)', r: 1.8, className: `cost-dots ${name}` })]
         : []),
     ],
     reading: tableReading(table, (index) => [

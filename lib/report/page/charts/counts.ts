@@ -18,6 +18,7 @@ import {
 } from '../series.js';
 
 const height = 180;
+const driftHeight = 140;
 /** More would be drawn on each other. */
 const mostDots = 2400;
 const names = ['count', 'target', 'drift'] as const;
@@ -75,17 +76,17 @@ function countPanel(run: PageRun, context: Context): Panel {
         const counts = points(table, 'count', series);
         const y = (p: { y: Cell }) => p.y ?? Number.NaN;
         return dots
-          ? Plot.dot(counts, { x: 'x', y, r: 1.3, fill, fillOpacity: 0.45, ariaLabel: 'counts' })
+          ? Plot.dot(counts, { x: 'x', y, r: 1.6, fill, fillOpacity: 0.5, className: 'counts' })
           : Plot.line(counts, {
               x: 'x',
               y,
               stroke: fill,
               strokeWidth: 0.5,
               strokeOpacity: 0.5,
-              ariaLabel: 'counts',
+              className: 'counts',
             });
       }),
-      ...taskLines(run, table, 'target', context, { curve: 'step-after' }),
+      ...taskLines(run, table, 'target', context, { curve: 'step-after', strokeWidth: 1 }),
     ],
     reading: tableReading(table, (index) =>
       chosen.map(({ task, series }) => ({
@@ -106,14 +107,14 @@ function driftPanel(run: PageRun, context: Context): Panel {
   return {
     title: run.name,
     label: `Counts minus targets so far of run ${run.name} over steps`,
-    height: 120,
+    height: driftHeight,
     empty: table.step.length === 0 ? none : null,
     x: { domain: stepDomain(data) },
     y: { domain: [-most, most] },
     marks: (width) => [
-      ...axes(width, 120, 3),
+      ...axes(width, driftHeight),
       Plot.ruleY([0], { stroke: 'var(--soft)' }),
-      ...taskLines(run, table, 'drift', context),
+      ...taskLines(run, table, 'drift', context, { strokeWidth: 0.8 }),
     ],
     reading: tableReading(table, (index) =>
       chosen.map(({ task, series }) => ({

@@ -3,7 +3,7 @@ import type { EventKind, PageData, PageEvent, PageRun } from '../../page-data.js
 import type { Chart, Context } from '../chart.js';
 import type { CsvCell } from '../csv.js';
 import { element, whole } from '../dom.js';
-import { axes, type Panel } from '../panel.js';
+import { type Panel, stepAxis } from '../panel.js';
 import { stepDomain } from '../series.js';
 
 const order: EventKind[] = [
@@ -53,7 +53,7 @@ function colourOf(kind: EventKind): string {
 function eventPanel(run: PageRun, { data }: Context): Panel {
   const kinds = order.filter((kind) => data.runs.some(({ eventCounts }) => eventCounts[kind]));
   const of = (kind: string) => run.events.filter((event) => event.kind === kind);
-  const height = 34 + 22 * kinds.length;
+  const height = 44 + 22 * kinds.length;
   return {
     title: run.name,
     label: `Events of run ${run.name} over steps`,
@@ -63,7 +63,7 @@ function eventPanel(run: PageRun, { data }: Context): Panel {
     x: { domain: stepDomain(data) },
     y: { type: 'band', domain: kinds, label: null },
     marks: (width) => [
-      ...axes(width, height).slice(1, 2),
+      stepAxis(width),
       Plot.axisY({ tickSize: 0, label: null, color: 'var(--soft)' }),
       Plot.gridY({ stroke: 'var(--grid)', strokeOpacity: 1 }),
       Plot.dot(run.events, {
@@ -74,7 +74,7 @@ function eventPanel(run: PageRun, { data }: Context): Panel {
         fillOpacity: 0.8,
         stroke: 'var(--ground)',
         strokeWidth: 0.7,
-        ariaLabel: 'events',
+        className: 'event-dots',
         clip: false,
       }),
     ],

@@ -119,8 +119,9 @@ function lossPanel(run: PageRun, lines: Lines, { data, scale }: Context): Panel 
   };
   const all = data.runs.flatMap((of) => [...lines.heldOut(of), ...trainingOf(of)]);
   const fits = (y: Cell) => y !== null && (scale === 'linear' || y > 0);
-  const y = (p: Point) => (fits(p.y) ? p.y! : Number.NaN);
+  const at = (p: Point) => (fits(p.y) ? p.y! : Number.NaN);
   const range = extent(all.map((p) => (fits(p.y) ? p.y : null)));
+  const y: Plot.ScaleOptions = { domain: range ? padded(range, scale) : [0, 1], type: scale, clamp: true };
   const heldOut = lines.heldOut(run);
   const training = trainingOf(run);
   const drawn = [...heldOut, ...training].some((p) => fits(p.y));
@@ -130,25 +131,31 @@ function lossPanel(run: PageRun, lines: Lines, { data, scale }: Context): Panel 
     height,
     empty: drawn ? null : 'the log has neither evaluations nor training losses here',
     x: { domain: stepDomain(data) },
-    y: { domain: range ? padded(range, scale) : [0, 1], type: scale, clamp: true },
+    y,
     marks: (width) => [
-      ...axes(width, height, 3),
+      ...axes(width, height, y),
       ...data.runs
         .filter((other) => other !== run)
         .map((other) =>
-          Plot.line(lines.heldOut(other), { x: 'x', y, stroke: 'var(--ghost)', ariaLabel: 'ghost' }),
+          Plot.line(lines.heldOut(other), { x: 'x', y: at, stroke: 'var(--ghost)', className: 'ghost' }),
         ),
       Plot.line(training, {
         x: 'x',
-        y,
+        y: at,
         stroke: lines.colour,
         strokeOpacity: 0.45,
         strokeWidth: 0.9,
-        ariaLabel: 'training loss',
+        className: 'training-loss',
       }),
-      Plot.line(heldOut, { x: 'x', y, stroke: lines.colour, strokeWidth: 1.6, ariaLabel: 'held-out loss' }),
+      Plot.line(heldOut, {
+        x: 'x',
+        y: at,
+        stroke: lines.colour,
+        strokeWidth: 1.6,
+        className: 'held-out-loss',
+      }),
       ...(heldOut.length <= 120
-        ? [Plot.dot(heldOut, { x: 'x', y, fill: lines.colour, r: 2, ariaLabel: 'held-out dots' })]
+        ? [Plot.dot(heldOut, { x: 'x', y: at, fill: lines.colour, r: 2, className: 'held-out-dots' })]
         : []),
     ],
     reading: lossReading(run, lines, data),

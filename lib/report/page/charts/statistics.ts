@@ -56,7 +56,7 @@ export const statisticsChart: Chart = {
   id: 'statistics',
   title: 'Gradient statistics',
   caption: ({ data, scale }) =>
-    `What the weights follow: the squared norm N of each task's expected gradient, and the variance σ² of its gradient per sample, both in units of a squared gradient norm. Lines: averages over updates, as the rule saw them, in a band of ± one standard error. Dots: each measurement alone.${
+    `What the weights follow: the squared norm N of each task's expected gradient, and the variance σ² of its gradient per sample, both in units of a squared gradient norm. Lines: averages over updates, as the rule saw them, in a band of ± one standard error. Dots: each measurement alone, where it lies within the panel.${
       scale === 'log'
         ? ' On the logarithmic axis, numbers at or below 0 leave a gap, and bands end at the edge of the panel.'
         : ''
@@ -120,7 +120,7 @@ function statisticPanel(run: PageRun, names: Names, label: string, context: Cont
     x: { domain: stepDomain(data) },
     y,
     marks: (width) => [
-      ...axes(width, height, scale === 'log' ? 4 : 5),
+      ...axes(width, height, y),
       ...(scale === 'linear' && domain[0] < 0 ? [Plot.ruleY([0], { stroke: 'var(--soft)' })] : []),
       ...chosen.map(({ task, series }) =>
         Plot.areaY(bandOf(table, names, series), {
@@ -129,7 +129,7 @@ function statisticPanel(run: PageRun, names: Names, label: string, context: Cont
           y2: (p: Band) => (scale === 'log' ? Math.max(p.high, domain[0]) : p.high),
           fill: context.stroke(task).colour,
           fillOpacity: 0.18,
-          ariaLabel: 'error band',
+          className: 'error-band',
         }),
       ),
       ...(table.per === 1 && table.step.length * chosen.length <= mostDots
@@ -144,7 +144,7 @@ function statisticPanel(run: PageRun, names: Names, label: string, context: Cont
                 r: 1.6,
                 fill: context.stroke(task).colour,
                 fillOpacity: 0.55,
-                ariaLabel: 'measurement',
+                className: 'measurement',
               },
             ),
           )

@@ -23,7 +23,7 @@ export const weightsChart: Chart = {
   caption: ({ data, selected }) =>
     `The weight of each task, a share of the batch (no unit; the weights of a run sum to 1), over training steps.${
       data.tasks.length > selected.length ? ' Grey: the tasks that are not selected.' : ''
-    } Dashed verticals: warnings and retirements (figure “Events”).${thinned(data, (run) => run.weights)}`,
+    } Where lines lie on each other, their colours take turns. Dashed verticals: warnings and retirements (figure “Events”).${thinned(data, (run) => run.weights)}`,
   groups: (context) => [
     { title: 'Weight', panels: context.data.runs.map((run) => weightPanel(run, context)) },
   ],
@@ -62,7 +62,7 @@ function weightPanel(run: PageRun, context: Context): Panel {
         stroke: (event: PageEvent) => (event.kind === 'warning' ? 'var(--warning)' : 'var(--soft)'),
         strokeDasharray: '3 3',
         strokeOpacity: 0.8,
-        ariaLabel: 'event rule',
+        className: 'event-rule',
       }),
       ...taskLines(run, table, 'weight', context, { curve: 'step-after', others: true }),
       ...taskLabels(run, table, 'weight', context, y, height),
