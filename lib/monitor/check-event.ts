@@ -122,7 +122,7 @@ export function brokenField(line: Line, event: EventName, tasks: readonly string
 export function unknownFields(line: Line, event: EventName): string[] {
   if (OPEN_EVENTS.has(event)) return [];
   return Object.keys(line).filter(
-    (name) => !(name in eventFields[event]) && !(lineFields as readonly string[]).includes(name),
+    (name) => !Object.hasOwn(eventFields[event], name) && !(lineFields as readonly string[]).includes(name),
   );
 }
 
