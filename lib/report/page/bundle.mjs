@@ -24,6 +24,7 @@ const notices = thirdPartyNotices(packagesIn(metafile));
 await build({ ...options, banner: { js: `/*!\n${notices.replaceAll('*/', '* /')}*/` } });
 await build({
   entryPoints: [join(here, 'page.css')],
+  bundle: true,
   minify: true,
   charset: 'utf8',
   outfile: join(out, 'page.css'),
