@@ -51,7 +51,7 @@ async function report(io: Io, logs: string[], { output, title, force, json }: Op
   const page = reportHtml(runs, title === undefined ? {} : { title });
   const notices = new Set(
     runs.flatMap((run) =>
-      run.notices.map(({ source, line, message }) => `${source}, line ${line}: ${message}`),
+      run.notices.map(({ source, message }) => `${source}: ${message}`),
     ),
   );
   for (const notice of notices) io.err(`notice: ${notice}\n`);

@@ -233,8 +233,7 @@ function noticesOf(runs: readonly LoggedRun[]): string[] {
   const several = new Set(runs.map(({ source }) => source)).size > 1;
   const notices = new Set<string>();
   for (const { source, notices: list } of runs)
-    for (const { line, message } of list)
-      notices.add(`${several ? `${source}, ` : ''}line ${line}: ${message}`);
+    for (const { message } of list) notices.add(several ? `${source}: ${message}` : upperFirst(message));
   for (const run of runs) {
     if (!run.end)
       notices.add(
@@ -253,4 +252,8 @@ function noticesOf(runs: readonly LoggedRun[]): string[] {
   return all.length > MOST_NOTICES
     ? [...all.slice(0, MOST_NOTICES), `… and ${all.length - MOST_NOTICES} notices more.`]
     : all;
+}
+
+function upperFirst(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 }
