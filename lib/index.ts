@@ -34,6 +34,7 @@ export {
   readRunLogs,
 } from './monitor/read-run-log.js';
 export { RunLog, type RunLogOptions } from './monitor/run-log.js';
+export { type ReportOptions, reportHtml } from './report/report-html.js';
 export {
   type BalancedOptions,
   balanced,
