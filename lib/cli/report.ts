@@ -50,9 +50,7 @@ async function report(io: Io, logs: string[], { output, title, force, json }: Op
   const runs = await read(io, logs);
   const page = reportHtml(runs, title === undefined ? {} : { title });
   const notices = new Set(
-    runs.flatMap((run) =>
-      run.notices.map(({ source, message }) => `${source}: ${message}`),
-    ),
+    runs.flatMap((run) => run.notices.map(({ source, message }) => `${source}: ${message}`)),
   );
   for (const notice of notices) io.err(`notice: ${notice}\n`);
   if (output === '-') return io.out(page);

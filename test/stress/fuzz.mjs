@@ -45,7 +45,10 @@ function run(what, program, args, cwd) {
     maxBuffer: 1 << 28,
     env: { ...process.env, UBSAN_OPTIONS: 'print_stacktrace=1', ASAN_OPTIONS: 'detect_leaks=1' },
   });
-  const lines = (stdout + stderr).trim().split('\n').filter((line) => !line.startsWith('***'));
+  const lines = (stdout + stderr)
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('***'));
   console.log(`fuzz: ${what}: ${status === 0 ? lines.at(-1) : `FAILED (${signal ?? status})`}`);
   if (status === 0) return;
   console.log(lines.slice(-60).join('\n'));
