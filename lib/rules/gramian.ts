@@ -129,6 +129,7 @@ function gramianStep(
   return { ...step, projected };
 }
 
+/** Of `gramian`. */
 export interface GramianOptions extends StatelessOptions {
   /** η: step size. */
   learningRate: number;

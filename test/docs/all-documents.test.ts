@@ -23,7 +23,9 @@ describe.each(documents.map((document) => [document.file, document] as const))('
   it('has a test that runs its code', () => {
     const code = document.blocks.filter(({ language }) => !SHELL.includes(language));
     const calls = tests.map((test) => test.split(`describeDocument('${file}', `).length - 1);
-    expect(calls.reduce((a, b) => a + b)).toBe(code.length > 0 ? 1 : 0);
+    const found = calls.reduce((a, b) => a + b);
+    expect(found).toBeLessThanOrEqual(1);
+    if (code.length > 0) expect(found).toBe(1);
   });
 
   it('names commands that there are, with arguments that they take', () => {

@@ -1,7 +1,11 @@
 /** The code blocks of documents that hold one or two. */
-import { expect, it } from 'vitest';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { expectDefaults } from '../support/defaults.js';
 import { describeDocument } from '../support/documents.js';
-import { resultOf } from '../support/scripts.js';
+import { readMarkdown, root } from '../support/markdown.js';
+import { resultOf, runIn, scriptFolder } from '../support/scripts.js';
 
 describeDocument('docs/cpu.md', (examples) => {
   it('its GradientBuffer is filled and observed as written', () => {
@@ -106,5 +110,126 @@ describeDocument('examples/resume/README.md', (examples) => {
     expect(first.length).toBe(22);
     expect(again).toEqual(first.slice(20));
     expect(parameter).toBe(22);
+  });
+});
+
+/** All text of the library, its native part and its builds. */
+const sources = ['lib', 'native']
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  )
+  .filter((file) => /\.(ts|mjs|cpp|h)$/.test(file))
+  .concat('CMakeLists.txt', 'binding.gyp')
+  .map((file) => readFileSync(join(root, file), 'utf8'))
+  .join('\n');
+
+describeDocument('docs/install.md', (examples) => {
+  const doc = readFileSync(join(root, 'docs/install.md'), 'utf8');
+
+  it('its look at the backend runs as written', () => {
+    const { name, reason } = resultOf(
+      examples.take('js'),
+      '',
+      'console.log(JSON.stringify({ name, reason }));',
+    );
+    expect(name).toBe('cpu');
+    expect(reason.length).toBeGreaterThan(10);
+  });
+
+  it('quotes messages that somebody can see', () => {
+    const [, table] = doc.split('## Trouble');
+    const rows = table.split('\n').filter((line) => line.startsWith('| `'));
+    expect(rows.length).toBeGreaterThan(10);
+    for (const row of rows)
+      for (const [, quoted] of row.split(' | ')[0].matchAll(/`((?:\\`|[^`])+)`/g))
+        expect(sources.replaceAll('\\`', '`'), quoted).toContain(quoted.replaceAll('\\`', '`'));
+  });
+
+  it('has every variable that the library and its build read', () => {
+    const read = new Set(
+      Array.from(sources.matchAll(/(?:env\.|getenv\("|ENV\{)(PIKE_\w+|CUDA\w+|CXX)/g), ([, name]) => name),
+    );
+    expect(read.size).toBeGreaterThanOrEqual(6);
+    for (const name of read) expect(doc, name).toContain(`\`${name}\``);
+  });
+});
+
+describeDocument('docs/README.md', () => {
+  it('leads to every page', () => {
+    const { links } = readMarkdown('docs/README.md');
+    for (const page of readdirSync(join(root, 'docs')).filter((name) => name !== 'README.md'))
+      expect(links.map(({ text }) => text)).toContain(page);
+    for (const folder of readdirSync(join(root, 'examples'), { withFileTypes: true }))
+      if (folder.isDirectory())
+        expect(
+          links.some(({ text }) => text.startsWith(`../examples/${folder.name}/`)),
+          folder.name,
+        ).toBe(true);
+  });
+});
+
+describeDocument('docs/options.md', () => {
+  const doc = readFileSync(join(root, 'docs/options.md'), 'utf8');
+
+  it('has every option, and the defaults that the code has', () => {
+    const source = readFileSync(join(root, 'lib/mixer/options.ts'), 'utf8');
+    const [, body] = source.match(/export interface MixerOptions \{([\s\S]*?)\n\}/)!;
+    const names = Array.from(body.matchAll(/^ {2}(\w+)\??:/gm), ([, name]) => name);
+    expect(names.length).toBeGreaterThan(25);
+    for (const name of names) expect(doc, name).toMatch(new RegExp(`^\\|[^|]*\`${name}\``, 'm'));
+    expectDefaults(doc, [
+      'rule',
+      'updateInterval',
+      'microBatches',
+      'microBatchSize',
+      'zeta1',
+      'zeta2',
+      'scale',
+      'minWeight',
+      'maxLogStep',
+      'priorPull',
+      'smoothing',
+      'clipNorms',
+      'significance',
+      'minPerTask',
+      'seed',
+    ]);
+  });
+
+  it('has every code of an error', () => {
+    const codes = new Set(readFileSync(join(root, 'lib/errors.ts'), 'utf8').match(/ERR_[A-Z_]+/g));
+    expect(codes.size).toBeGreaterThan(15);
+    for (const code of codes) expect(doc).toMatch(new RegExp(`^\\| \`${code}\` \\|`, 'm'));
+  });
+});
+
+describeDocument('docs/run-log.md', (examples) => {
+  const folder = scriptFolder();
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('its run is written and read again, as written', () => {
+    const [imports, ...written] = examples.take('js').split('\n');
+    const before = `
+      const steps = 200;
+      const train = (counts) => 1 / counts[0];
+      const heldOutLosses = () => [1, 2, 3];
+      const measure = async (mixer) => {
+        for (const [k, task] of mixer.tasks.entries())
+          for (let i = 0; i < 3; i++) await mixer.observe(task, Float32Array.of(k + 1, i), { samples: 4 });
+        await mixer.update();
+      };`;
+    const run = runIn(folder, [imports, before, ...written].join('\n'));
+    expect([run.status, run.stderr]).toEqual([0, '']);
+
+    const reads = examples.take('js');
+    const read = runIn(
+      folder,
+      `${reads}\nconsole.log(run.steps.length, run.evaluations.length, run.end !== null);`,
+    );
+    expect([read.status, read.stderr]).toEqual([0, '']);
+    const lines = read.stdout.trim().split('\n');
+    expect(lines.pop()).toBe('200 2 true');
+    expect(lines.length).toBe(20);
+    expect(lines[1]).toMatch(/^10 0\.\d+$/);
   });
 });

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { root } from './markdown.js';
 
+export { root };
+
 export interface Ran {
   readonly status: number | null;
   readonly stdout: string;
