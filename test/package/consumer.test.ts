@@ -5,7 +5,15 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bareEnvironment, installPacked, pack, ROOT, run, temporaryFolder } from '../support/packed.js';
+import {
+  bareEnvironment,
+  installPacked,
+  type Packed,
+  pack,
+  ROOT,
+  run,
+  temporaryFolder,
+} from '../support/packed.js';
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 /** 'pike-mixer', 'pike-mixer/tfjs' and so on: all that is code. */
@@ -14,11 +22,13 @@ const entries = Object.keys(manifest.exports)
   .map((name) => `pike-mixer${name.slice(1)}`);
 
 let folder: string;
+let packed: Packed;
 let consumer: string;
 
 beforeAll(() => {
   folder = temporaryFolder();
-  consumer = installPacked(pack(folder), folder);
+  packed = pack(folder);
+  consumer = installPacked(packed, folder);
 }, 120_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -42,6 +52,14 @@ describe('an installed package', () => {
     expect([status, stderr]).toEqual([0, '']);
     // The mean is (1.5, 2.5), both deviate from it by ½ in either place: σ² = 1, N = 8.5 − ½.
     expect(stdout).toMatch(/^cpu 8 1 native kernels .*node_modules.pike-mixer.prebuilds/);
+  });
+
+  it('is the same when npm may run scripts', () => {
+    const other = installPacked(packed, folder, { scripts: true });
+    const code = `const { Mixer } = require('pike-mixer');
+      console.log(new Mixer({ tasks: ['a', 'b'], batchSize: 8 }).backend.name, process.version);`;
+    const result = run(process.execPath, ['-e', code], other, bareEnvironment(other));
+    expect(result).toEqual({ status: 0, stdout: `cpu ${process.version}\n`, stderr: '' });
   });
 
   it('is imported and required, by every name', () => {
