@@ -75,7 +75,9 @@ export function pack(folder: string): Packed {
     cpSync(join(ROOT, entry), join(copy, entry), { recursive: true, filter });
   }
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
-  const [{ filename, size, files }] = JSON.parse(runWell(process.execPath, [npmScript(), ...args], copy));
+  // A list, or by name from npm 12 on.
+  const printed = JSON.parse(runWell(process.execPath, [npmScript(), ...args], copy));
+  const [{ filename, size, files }] = Object.values<Omit<Packed, 'tarball'> & { filename: string }>(printed);
   rmSync(copy, { recursive: true });
   return { tarball: join(folder, filename), size, files };
 }
