@@ -114,7 +114,7 @@ export class ReplayedRun {
 
   update(event: UpdateEvent): void {
     this.#loggedWeights = event.weights;
-    if (!this.#isDue(event.step)) return;
+    if (!this.#isDue(event.step) || this.#isEmpty(event)) return;
     this.#lastUpdate = event.step;
     const { active } = this.#mixture;
     const { raw, missed, losses } = loggedMeasurement(event, this.#logged.tasks, active.indices);
@@ -163,6 +163,12 @@ export class ReplayedRun {
     const interval = this.#options.updateInterval;
     if (this.#changes.updateInterval === undefined || this.#lastUpdate === null) return true;
     return Math.floor(step / interval) > Math.floor(this.#lastUpdate / interval);
+  }
+
+  /** Nothing was measured at all, not even losses, without which some rules cannot be asked. */
+  #isEmpty({ losses }: UpdateEvent): boolean {
+    const { needs } = this.#options.rule;
+    return losses === null && needs.losses === true && needs.gradients === false;
   }
 
   /** Whether what was logged so far leads to where this process begins. */
@@ -225,6 +231,8 @@ function assertLogged({ updates, start }: LoggedRun, { rule }: ResolvedOptions):
   if (gradients && updates.length > 0 && measured.length === 0) refuse('gradient statistics');
   const withoutInner = measured.find(({ statistics }) => statistics.inner === null);
   if (inner && withoutInner) refuse('inner products', withoutInner);
-  const withoutLosses = (gradients ? measured : updates).find((update) => update.losses === null);
-  if (losses && withoutLosses) refuse("the tasks' losses", withoutLosses);
+  if (!losses) return;
+  const withoutLosses = measured.find((update) => update.losses === null);
+  if (withoutLosses) refuse("the tasks' losses", withoutLosses);
+  if (updates.length > 0 && updates.every((update) => update.losses === null)) refuse("the tasks' losses");
 }
