@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 
 // This file is one folder below the package, in lib/ as well as in dist/.
-const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
+export const MANIFEST = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  readonly version: string;
+  readonly engines: { readonly node: string };
+  readonly peerDependencies: Readonly<Record<string, string>>;
 };
 
-export const VERSION: string = manifest.version;
+export const VERSION: string = MANIFEST.version;

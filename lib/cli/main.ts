@@ -4,13 +4,15 @@ import { VERSION } from '../version.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit-codes.js';
 import type { Io } from './io.js';
+import { verifyCommand } from './verify.js';
 
 /** In the order of the help. */
-const COMMANDS: readonly ((io: Io) => Command)[] = [doctorCommand];
+const COMMANDS: readonly ((io: Io) => Command)[] = [doctorCommand, verifyCommand];
 
 const EXAMPLES = `
 Examples:
   $ pike-mixer doctor
+  $ pike-mixer verify --quick
   $ pike-mixer help doctor
 `;
 

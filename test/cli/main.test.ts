@@ -53,13 +53,12 @@ describe('pike-mixer', () => {
 
 describe('what an error means for the shell', () => {
   const usage = new Command().exitOverride().configureOutput({ writeErr: () => {} });
-  const commander = (() => {
-    try {
-      usage.parse(['--nonsense'], { from: 'user' });
-    } catch (error) {
-      return error;
-    }
-  })();
+  let commander: unknown;
+  try {
+    usage.parse(['--nonsense'], { from: 'user' });
+  } catch (error) {
+    commander = error;
+  }
   const missing = Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT', syscall: 'open' });
   const cases: [string, unknown, number, RegExp][] = [
     ['wrong usage, told by commander', commander, 2, /^$/],
