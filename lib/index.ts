@@ -27,6 +27,7 @@ export {
 export { type Replay, replay } from './monitor/replay.js';
 export type { ReplayChanges } from './monitor/replay-options.js';
 export { RunLog, type RunLogOptions } from './monitor/run-log.js';
+export { type ReportOptions, reportHtml } from './report/report-html.js';
 export {
   type BalancedOptions,
   balanced,

@@ -74,6 +74,8 @@ export interface LoggedRun {
 export interface ReadRunLogOptions {
   /** false: leaves `steps` empty, for a long log of which only the updates matter (default true). */
   steps?: boolean;
+  /** Called as reading goes on. @param bytes read so far, of all files together */
+  onRead?: (bytes: number) => void;
 }
 
 const CHUNK_BYTES = 1 << 20;
@@ -91,7 +93,12 @@ export async function readRunLogs(
 ): Promise<LoggedRun[]> {
   const list = typeof paths === 'string' ? [paths] : paths;
   const runs: LoggedRun[] = [];
-  for (const path of list) runs.push(...(await readFile(path, options)));
+  let bytes = 0;
+  const onRead = (length: number) => {
+    bytes += length;
+    options.onRead?.(bytes);
+  };
+  for (const path of list) runs.push(...(await readFile(path, { ...options, onRead })));
   return withLabels(runs);
 }
 
@@ -136,7 +143,10 @@ async function readFile(path: string, options: ReadRunLogOptions): Promise<Logge
   }
   try {
     const stream = file.createReadStream({ encoding: 'utf8', highWaterMark: CHUNK_BYTES, autoClose: false });
-    for await (const chunk of stream) parser.push(chunk as string);
+    for await (const chunk of stream) {
+      parser.push(chunk as string);
+      options.onRead?.(Buffer.byteLength(chunk as string));
+    }
   } catch (error) {
     throw error instanceof PikeError ? error : unreadable(path, error);
   } finally {

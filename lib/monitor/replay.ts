@@ -63,18 +63,23 @@ export function replay(run: LoggedRun, changes: ReplayChanges = {}): Replay {
     weights: replayed.weights,
     distance: account.distance,
     deviation: account.deviation,
-    largestMove: Math.max(
-      0,
-      ...result.updates.map(({ previous, weights }) => distance(run.tasks, previous, weights)),
-    ),
+    largestMove: largestMove(result.updates, run.tasks),
     updates: result.updates.length,
     notices: replayed.notices,
   };
 }
 
-/** Half the sum of |differences|. */
+/** Half the sum of |differences| of weights: the share of a batch that goes to other tasks. */
 function distance(tasks: readonly string[], a: ByTask, b: ByTask): number {
   return tasks.reduce((sum, task) => sum + Math.abs(a[task] - b[task]) / 2, 0);
+}
+
+/** Largest distance between the weights before and after one update. */
+export function largestMove(updates: readonly UpdateEvent[], tasks: readonly string[]): number {
+  return updates.reduce(
+    (largest, { previous, weights }) => Math.max(largest, distance(tasks, previous, weights)),
+    0,
+  );
 }
 
 class DistanceAccount {
