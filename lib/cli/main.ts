@@ -1,13 +1,14 @@
 /** Puts the commands together. To add one: an import, and a line in COMMANDS. */
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
+import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit-codes.js';
 import type { Io } from './io.js';
 import { verifyCommand } from './verify.js';
 
 /** In the order of the help. */
-const COMMANDS: readonly ((io: Io) => Command)[] = [doctorCommand, verifyCommand];
+const COMMANDS: readonly ((io: Io) => Command)[] = [doctorCommand, verifyCommand, benchCommand];
 
 const EXAMPLES = `
 Examples:

@@ -17,6 +17,9 @@ export interface Shape {
   readonly threads: number;
 }
 
+/** Those that read the memory of the host. */
+export type TimedBackend = 'cpu' | 'reference';
+
 export interface BatchTimed extends Shape {
   readonly d: number;
   /** Read by one call: all rows, and the preconditioner. */
@@ -42,13 +45,14 @@ export async function timeBatch(
   pool: RowPool,
   shape: Shape,
   limits: BatchLimits,
+  backend: TimedBackend = 'cpu',
 ): Promise<BatchTimed> {
   const count = shape.tasks * shape.perTask;
   const d = longestRow(limits.columns, count + 1, shape.dtype, limits.budget);
   const rows = pool.take(count, d);
   const metric = shape.preconditioner ? allocateRow(d) : undefined;
   metric?.array.fill(0.5);
-  const call = timedStatistics(rows, { ...shape, metric });
+  const call = timedStatistics(rows, { ...shape, metric, backend });
   const arrays = [...rows, ...(metric ? [metric] : [])].map(({ array }) => array);
   const probed = await besideReadProbes(addon, call, arrays, shape.threads, limits);
   return {
@@ -67,10 +71,11 @@ export function timedStatistics(
   rows: readonly Row[],
   asked: Pick<Shape, 'tasks' | 'perTask' | 'inner' | 'threads'> & {
     readonly standardErrors?: boolean;
+    readonly backend?: TimedBackend;
     readonly metric?: Row | undefined;
   },
 ): TimedCall {
-  const { tasks, perTask, inner, threads, standardErrors = false, metric } = asked;
+  const { tasks, perTask, inner, threads, standardErrors = false, backend = 'cpu', metric } = asked;
   const gradients = Array.from({ length: tasks }, (_, k) =>
     rows.slice(k * perTask, (k + 1) * perTask).map(({ gradient }) => gradient),
   );
@@ -79,7 +84,7 @@ export function timedStatistics(
     inner,
     standardErrors,
     threads,
-    backend: 'cpu' as const,
+    backend,
     ...(metric ? { preconditioner: metric.gradient } : {}),
   };
   return () => wallSeconds(() => statistics(gradients, options));

@@ -1,6 +1,6 @@
 /** The same job by other means, timed in turn with ours: plain JavaScript, and OpenBLAS and NumPy where python3 has them. */
 import { availableParallelism } from 'node:os';
-import { timedStatistics } from './batch.js';
+import { type TimedBackend, timedStatistics } from './batch.js';
 import type { Row } from './memory.js';
 import { interleave, type Limits, wallSeconds } from './pairs.js';
 import { plainStatistics } from './plain-javascript.js';
@@ -47,6 +47,7 @@ export async function timePlainJavaScript(
   rows: readonly Row[],
   shape: PeerShape,
   limits: Limits,
+  backend: TimedBackend = 'cpu',
 ): Promise<PeerTimed> {
   const { tasks, perTask } = shape;
   const arrays = Array.from({ length: tasks }, (_, k) =>
@@ -55,7 +56,7 @@ export async function timePlainJavaScript(
   const samples = arrays.map((task) => task.map(() => 4));
   const times = await interleave(
     {
-      own: timedStatistics(rows, { ...shape, inner: true, threads: availableParallelism() }),
+      own: timedStatistics(rows, { ...shape, inner: true, threads: availableParallelism(), backend }),
       theirs: () => wallSeconds(() => plainStatistics(arrays, samples, true)),
     },
     limits,
@@ -78,6 +79,7 @@ export async function timePython(
   shape: PeerShape,
   operations: Partial<Record<Operation, string>>,
   limits: Limits,
+  backend: TimedBackend = 'cpu',
 ): Promise<(PeerTimed & { readonly operation: Operation })[]> {
   const threads = availableParallelism();
   await python.allocate({ tasks: shape.tasks, rows: rows.length, d: shape.d });
@@ -86,7 +88,7 @@ export async function timePython(
   for (const [operation, name] of Object.entries(operations) as [Operation, string][]) {
     const times = await interleave(
       {
-        own: timedStatistics(rows, { ...shape, inner: true, threads }),
+        own: timedStatistics(rows, { ...shape, inner: true, threads, backend }),
         theirs: async () => {
           const { seconds, trace } = await python.run(operation);
           traces.set(name, trace);

@@ -2,6 +2,7 @@
 import { selectBackend } from '../backends/select.js';
 import { viewGradient } from '../gradients/gradient.js';
 import type { Dtype } from '../gradients/layout.js';
+import type { TimedBackend } from './batch.js';
 import { allocateRow, ELEMENT_BYTES, type Row } from './memory.js';
 import { interleave, type Limits, wallSeconds } from './pairs.js';
 import { type Probing, updateProbe } from './probe.js';
@@ -31,10 +32,11 @@ export async function timeStream(
   probed: readonly Row[],
   threads: number,
   limits: Limits,
+  choice: TimedBackend = 'cpu',
 ): Promise<StreamTimed> {
   const { dtype, array } = rows[0];
   const d = array.length;
-  const backend = selectBackend('cpu', { threads }).source.current;
+  const backend = selectBackend(choice, { threads }).source.current;
   const views = rows.map(({ gradient }) => viewGradient(gradient, 'gradient'));
   const stream = backend.stream({ tasks: 1, layout: views[0], inner: false });
   await stream.add(0, views[0], 4, null); // the first only writes
