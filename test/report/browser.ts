@@ -16,7 +16,9 @@ export function browserPath(): string | null {
   if (found) return found;
   if (process.env.PIKE_TEST_BROWSER === '1')
     throw new Error('PIKE_TEST_BROWSER asks for the tests of the page, but no Chromium is installed.');
-  console.warn('No Chromium is installed (or named by PIKE_TEST_CHROMIUM): the page of reports is not tested.');
+  console.warn(
+    'No Chromium is installed (or named by PIKE_TEST_CHROMIUM): the page of reports is not tested.',
+  );
   return null;
 }
 
