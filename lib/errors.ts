@@ -31,6 +31,8 @@ export type ErrorCode =
   | 'ERR_TIMEOUT'
   /** A saved state is of another version or shape, or damaged. */
   | 'ERR_STATE'
+  /** A run log cannot be read, written or used: no such file, a full disk, nothing in it that begins a run, or a format of a later release. */
+  | 'ERR_RUN_LOG'
   /** The caller's AbortSignal fired with a reason that is not an Error. */
   | 'ERR_ABORTED'
   /** The object was disposed. */

@@ -16,7 +16,18 @@ export { Mixer } from './mixer/mixer.js';
 export type { MeasureOptions, MixerOptions, ObserveOptions, UpdateOptions } from './mixer/options.js';
 export type { Miss, MissReason, MixerEvents, MixerWarning, UpdateReport } from './mixer/report.js';
 export type { MixerState } from './mixer/state.js';
+export type * from './monitor/events.js';
+export {
+  type LoggedRun,
+  type ReadRunLogOptions,
+  type RunLogNotice,
+  readRunLog,
+  readRunLogs,
+} from './monitor/read-run-log.js';
+export { type Replay, replay } from './monitor/replay.js';
+export type { ReplayChanges } from './monitor/replay-options.js';
 export { RunLog, type RunLogOptions } from './monitor/run-log.js';
+export { type ReportOptions, reportHtml } from './report/report-html.js';
 export {
   type BalancedOptions,
   balanced,

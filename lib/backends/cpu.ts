@@ -46,6 +46,11 @@ export function createCpuBackend(options: CpuBackendOptions = {}): Backend | { u
   return new CpuBackend(addon, path, options.threads, options.byName ?? false);
 }
 
+/** Most threads that a sum is spread over when nobody says how many. */
+export function defaultThreads(): number {
+  return threadsFor(undefined);
+}
+
 /** @param elements that are read; Infinity when left out */
 function threadsFor(asked: number | undefined, elements = Infinity): number {
   if (asked !== undefined) return asked;

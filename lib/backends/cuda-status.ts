@@ -81,17 +81,17 @@ function whyNone(driverVersion: number, runtimeVersion: number, error: string | 
   if (driverVersion === 0) return 'no NVIDIA driver is installed';
   // Within a major version of CUDA, any driver serves any runtime.
   if (major(driverVersion) < major(runtimeVersion))
-    return `the NVIDIA driver is too old: it serves CUDA ${show(driverVersion)}, but the addon was built with CUDA ${show(runtimeVersion)}`;
+    return `the NVIDIA driver is too old: it serves CUDA ${cudaVersion(driverVersion)}, but the addon was built with CUDA ${cudaVersion(runtimeVersion)}`;
   if (error === null || error.includes('cudaErrorNoDevice'))
     return 'the NVIDIA driver finds no GPU that this process may use';
   return 'the NVIDIA driver or its GPU does not work';
 }
 
-/** CUDA writes 13.2 as 13020. */
 function major(version: number): number {
   return Math.floor(version / 1000);
 }
 
-function show(version: number): string {
+/** As '13.2', which CUDA writes 13020. */
+export function cudaVersion(version: number): string {
   return `${major(version)}.${Math.floor((version % 1000) / 10)}`;
 }

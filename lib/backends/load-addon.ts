@@ -1,11 +1,11 @@
 /**
  * Finds and loads the native addon, and keeps every reason why it could not: a fallback must be explained.
  */
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TensorMemory } from '../gradients/host-gradient.js';
 import type { Moments } from '../statistics/statistics.js';
+import { type AddonFailure, explainLoadError, inspectAddonFile } from './addon-file.js';
 
 /** Says which interface below an addon has; `kApiVersion` in native/addon/addon.cpp. */
 const API_VERSION = 4;
@@ -284,20 +284,28 @@ export function addonCandidates(env: NodeJS.ProcessEnv = process.env): string[] 
 export function loadFirst(candidates: readonly string[]): LoadedAddon {
   const reasons: string[] = [];
   for (const path of candidates) {
-    try {
-      if (!existsSync(path)) throw new Error('there is no such file');
-      // Not `require`: a file of any name and content is tried as an addon, and never run as JavaScript.
-      const module = { exports: {} as NativeAddon };
-      process.dlopen(module, resolve(path));
-      const { apiVersion } = module.exports;
-      if (apiVersion !== API_VERSION)
-        throw new Error(
-          `its interface is version ${apiVersion}, ${API_VERSION} was expected: run \`npm run build:native\` again`,
-        );
-      return { addon: module.exports, path, reasons };
-    } catch (error) {
-      reasons.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
-    }
+    const loaded = loadFile(path);
+    if (!('trouble' in loaded)) return { addon: loaded, path, reasons };
+    reasons.push(`${path}: ${loaded.cause}`);
   }
   return { addon: null, path: null, reasons };
+}
+
+/** The addon in this file, or why there is none. Never throws. */
+export function loadFile(path: string): NativeAddon | AddonFailure {
+  const failure = inspectAddonFile(path);
+  if (failure) return failure;
+  // Not `require`: a file of any name and content is tried as an addon, and never run as JavaScript.
+  const module = { exports: {} as NativeAddon };
+  try {
+    process.dlopen(module, resolve(path));
+  } catch (error) {
+    return explainLoadError(error);
+  }
+  const { apiVersion } = module.exports;
+  if (apiVersion === API_VERSION) return module.exports;
+  return {
+    trouble: 'interface',
+    cause: `its interface is version ${apiVersion}, ${API_VERSION} was expected: run \`npm run build:native\` again`,
+  };
 }

@@ -30,6 +30,8 @@ export interface UpdateReport {
   readonly conflict: Conflict | null;
   /** Mean training losses of this measurement, NaN where unknown; null when none were given. */
   readonly losses: Float64Array | null;
+  /** η that came with this update; null when none did, and the option `learningRate` holds. */
+  readonly learningRate: number | null;
   /** Tasks without a usable measurement this time. */
   readonly missed: readonly Miss[];
   /** Tasks that take no part any more: weight 0, NaN for what is estimated. */
@@ -71,7 +73,9 @@ export interface MixerWarning {
     /** For as long as averages remember no difference between tasks has stood out of its noise: `heterogeneity` <= 1. */
     | 'WARN_ALL_NOISE'
     /** `significance` is asked for, but the standard errors of some tasks are not known. */
-    | 'WARN_ERRORS_UNKNOWN';
+    | 'WARN_ERRORS_UNKNOWN'
+    /** A `RunLog` could not be written any more, for instance because the disk is full. */
+    | 'WARN_LOG_STOPPED';
   readonly message: string;
   readonly step: number;
 }

@@ -22,7 +22,6 @@ describe('package', () => {
     for (const script of ['preinstall', 'install', 'postinstall'])
       expect(manifest.scripts[script]).toBeUndefined();
     expect(manifest.gypfile).toBe(false);
-    expect(manifest.dependencies).toBeUndefined();
   });
 
   it('has entry points that exist, with types', () => {

@@ -1,0 +1,108 @@
+/**
+ * Why a file cannot be loaded as the addon: looked for in the file before the system's loader gets it, and read out of
+ * what that says otherwise.
+ */
+import { type Stats, statSync } from 'node:fs';
+import { readElf } from './elf.js';
+
+export type AddonTrouble =
+  /** There is no such file. */
+  | 'missing'
+  /** It may not be read, or is no file. */
+  | 'unreadable'
+  /** It is cut off, overwritten, or something else altogether. */
+  | 'damaged'
+  /** It was built for another processor. */
+  | 'architecture'
+  /** It needs a newer or another C or C++ library than this system has. */
+  | 'system'
+  /** It belongs to another version of this package. */
+  | 'interface'
+  /** Node.js was told to load no addons. */
+  | 'forbidden'
+  /** The loader of the system refuses it for another reason. */
+  | 'refused'
+  /** To load it ends the process; only who loads it in a process of its own finds out. */
+  | 'crash';
+
+export interface AddonFailure {
+  readonly trouble: AddonTrouble;
+  /** For people, without the path. */
+  readonly cause: string;
+}
+
+/** Why this file cannot be the addon, as far as can be seen without loading it; null if nothing is seen. Never throws. */
+export function inspectAddonFile(path: string): AddonFailure | null {
+  let stats: Stats;
+  try {
+    stats = statSync(path);
+    if (!stats.isFile()) return { trouble: 'unreadable', cause: 'it is not a file' };
+    if (stats.size === 0) return { trouble: 'damaged', cause: 'the file is empty' };
+    return process.platform === 'linux' ? inspectElf(path) : null;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      return { trouble: 'missing', cause: 'there is no such file' };
+    return { trouble: 'unreadable', cause: message };
+  }
+}
+
+function inspectElf(path: string): AddonFailure | null {
+  const { machine, bytes, bytesNeeded } = readElf(path);
+  if (bytes < bytesNeeded)
+    return {
+      trouble: 'damaged',
+      cause: `the file is cut off: it has ${bytes} bytes, but by its header at least ${bytesNeeded}`,
+    };
+  if (machine === null)
+    return {
+      trouble: 'damaged',
+      cause: 'the file is no library (ELF) of 64 bits: damaged, or something else',
+    };
+  if (machine !== process.arch)
+    return {
+      trouble: 'architecture',
+      cause: `it was built for ${machine}, but this Node.js runs on ${process.arch}`,
+    };
+  return null;
+}
+
+/** What an error of `process.dlopen` means. */
+export function explainLoadError(error: unknown): AddonFailure {
+  const message = error instanceof Error ? error.message : String(error);
+  if ((error as NodeJS.ErrnoException)?.code === 'ERR_DLOPEN_DISABLED' || /permission model/i.test(message))
+    return { trouble: 'forbidden', cause: message };
+  const version = /version `(GLIBC|GLIBCXX|CXXABI)_([\d.]+)' not found/.exec(message);
+  if (version) {
+    const [, kind, needed] = version;
+    if (kind === 'GLIBC') {
+      const here = libc().version ?? 'an older one';
+      return {
+        trouble: 'system',
+        cause: `it needs glibc ${needed}, but this system has ${here} (${message})`,
+      };
+    }
+    return { trouble: 'system', cause: `it needs a newer libstdc++, with ${kind}_${needed} (${message})` };
+  }
+  // What is built for glibc asks musl for names and libraries that it does not have.
+  if (libc().name === 'musl' && /symbol not found|ld-linux|No such file/.test(message))
+    return { trouble: 'system', cause: `it was built for glibc, but this system has musl (${message})` };
+  if (/invalid ELF header|file too short|cannot read file data|ELF load command|not a mach-o/i.test(message))
+    return { trouble: 'damaged', cause: message };
+  return { trouble: 'refused', cause: message };
+}
+
+export interface Libc {
+  /** null where there is neither, as on macOS and Windows. */
+  readonly name: 'glibc' | 'musl' | null;
+  /** Of glibc. */
+  readonly version: string | null;
+}
+
+/** The C library that this Node.js runs on. */
+export function libc(): Libc {
+  if (process.platform !== 'linux') return { name: null, version: null };
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  const version = header.glibcVersionRuntime ?? null;
+  return { name: version === null ? 'musl' : 'glibc', version };
+}
