@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { GradientBuffer } from '../../dist/backends/gradient-buffer.js';
 import type { HostTensor } from '../../dist/gradients/host-gradient.js';
 import type { Dtype } from '../../dist/gradients/layout.js';
-import { randomNumbers } from '../random.js';
+import { randomNumbers } from '../../dist/verification/random.js';
 import type { Size } from '../size.js';
 
 export const ELEMENT_BYTES: Readonly<Record<Dtype, number>> = {

@@ -6,7 +6,7 @@ import { balanced } from '../../dist/rules/balanced.js';
 import { conceptual } from '../../dist/rules/conceptual.js';
 import { mirror } from '../../dist/rules/mirror.js';
 import { pike } from '../../dist/rules/pike.js';
-import { randomNumbers } from '../random.js';
+import { randomNumbers } from '../../dist/verification/random.js';
 import { type PartReport, partReport, short } from '../report.js';
 import type { Size } from '../size.js';
 import { allocateRow, fillRow } from './memory.js';

@@ -1,10 +1,10 @@
 /** The same bits in every run, wherever the rows lie, and those that the emulator gets. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { differentBits, flatten } from '../../dist/verification/compare.js';
+import { drawInputs, type Problem } from '../../dist/verification/inputs.js';
 import { type Check, type PartReport, partReport } from '../report.js';
 import type { Size } from '../size.js';
-import { differentBits, flatten } from './compare.js';
 import { Gpu } from './device.js';
-import { drawInputs, type Problem } from './inputs.js';
 import { bitProblems, randomProblems } from './problems.js';
 
 /** Numbers of every problem of `bitProblems` as the emulator computes them, in the order of `flatten`. */

@@ -7,8 +7,14 @@ import { loadAddon, type NativeAddon, type NativeStatus } from '../../dist/backe
 import type { DeviceGradient, DeviceTensor } from '../../dist/gradients/device-gradient.js';
 import { type GradientView, viewGradient } from '../../dist/gradients/gradient.js';
 import type { Moments } from '../../dist/statistics/statistics.js';
+import {
+  type DeviceDtype,
+  ELEMENT_BYTES,
+  type Inputs,
+  type Memory,
+  type Problem,
+} from '../../dist/verification/inputs.js';
 import { RefusedError } from '../part-process.js';
-import { type DeviceDtype, ELEMENT_BYTES, type Inputs, type Memory, type Problem } from './inputs.js';
 
 /** There is no GPU to use; the message says why. */
 export class NoGpuError extends RefusedError {}

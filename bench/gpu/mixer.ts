@@ -2,11 +2,17 @@
 import { PikeError } from '../../dist/errors.js';
 import { Mixer } from '../../dist/index.js';
 import type { UpdateReport } from '../../dist/mixer/report.js';
+import { expectedMoments, hostGradient, TYPICAL_ERROR } from '../../dist/verification/compare.js';
+import {
+  DEVICE_DTYPES,
+  drawInputs,
+  type Inputs,
+  type Problem,
+  problem,
+} from '../../dist/verification/inputs.js';
 import { below, type Check, type PartReport, partReport } from '../report.js';
 import type { Size } from '../size.js';
-import { expectedMoments, hostGradient, TYPICAL_ERROR } from './compare.js';
 import { Gpu } from './device.js';
-import { DEVICE_DTYPES, drawInputs, type Inputs, type Problem, problem } from './inputs.js';
 
 const TASKS = ['a', 'b', 'c'];
 const UPDATES = 3;

@@ -1,10 +1,15 @@
 /** The sums of a GPU against those of the TypeScript reference. */
 
+import {
+  expectedMoments,
+  largestError,
+  TYPICAL_ERROR,
+  WORST_ERROR,
+} from '../../dist/verification/compare.js';
+import { drawInputs, type Problem } from '../../dist/verification/inputs.js';
 import { below, type Check, type PartReport, partReport, short } from '../report.js';
 import type { Size } from '../size.js';
-import { expectedMoments, largestError, TYPICAL_ERROR, WORST_ERROR } from './compare.js';
 import { Gpu, hasRowScalars } from './device.js';
-import { drawInputs, type Problem } from './inputs.js';
 import { adversarialProblems, randomProblems } from './problems.js';
 
 export async function parity(size: Size): Promise<PartReport> {

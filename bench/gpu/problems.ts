@@ -1,8 +1,14 @@
 /** Which problems are run: every path of the kernels, and whatever could be different about memory. */
 
-import { randomNumbers } from '../random.js';
+import {
+  DEVICE_DTYPES,
+  type DeviceDtype,
+  type Problem,
+  problem,
+  type Values,
+} from '../../dist/verification/inputs.js';
+import { randomNumbers } from '../../dist/verification/random.js';
 import type { Size } from '../size.js';
-import { DEVICE_DTYPES, type DeviceDtype, type Problem, problem, type Values } from './inputs.js';
 
 const repeat = (count: number, rows: number) => new Array<number>(count).fill(rows);
 
@@ -43,7 +49,7 @@ const columns = (rowsPerTask: readonly number[], size: Size) => Math.ceil(ELEMEN
 export function randomProblems(size: Size): Problem[] {
   const problems: Problem[] = [];
   const dtypes = size === 'tiny' ? DEVICE_DTYPES.slice(0, 2) : DEVICE_DTYPES;
-  const add = (given: Parameters<typeof problem>[0]) =>
+  const add = (given: Parameters<typeof problem<DeviceDtype>>[0]) =>
     problems.push(problem({ ...given, seed: problems.length + 1 }));
   for (const dtype of dtypes)
     for (const [rowsPerTask, inner] of SHAPES.filter((_, i) => size !== 'tiny' || i % 3 === 0)) {
@@ -121,7 +127,7 @@ export function adversarialProblems(size: Size): Problem[] {
  */
 export function bitProblems(): Problem[] {
   const problems: Problem[] = [];
-  const add = (given: Parameters<typeof problem>[0]) =>
+  const add = (given: Parameters<typeof problem<DeviceDtype>>[0]) =>
     problems.push(problem({ ...given, seed: problems.length + 1 }));
   for (const dtype of DEVICE_DTYPES) {
     add({ dtype, lengths: [8192 * 2 + 77, 0, 5], rowsPerTask: [4, 4] });

@@ -1,5 +1,5 @@
 /** Speeds that are aimed for on a GPU, as shares of the rate of a copy within its memory. */
-import type { DeviceDtype } from './inputs.js';
+import type { DeviceDtype } from '../../dist/verification/inputs.js';
 
 /** By the number of rows; computed from the operations that each takes, before any GPU was at hand. */
 const SHARES: Readonly<Record<'float32' | 'half', Readonly<Record<number, number>>>> = {

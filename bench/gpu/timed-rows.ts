@@ -7,9 +7,9 @@ import { resolveOptions } from '../../dist/mixer/options.js';
 import { describeUpdate } from '../../dist/mixer/solving.js';
 import { encodeLogWeights, initialLogWeights } from '../../dist/rules/rule.js';
 import { initSmoothing } from '../../dist/statistics/smoothing.js';
+import { type DeviceDtype, drawInputs, ELEMENT_BYTES, problem } from '../../dist/verification/inputs.js';
 import type { Size } from '../size.js';
 import { type Gpu, toError } from './device.js';
-import { type DeviceDtype, drawInputs, ELEMENT_BYTES, problem } from './inputs.js';
 
 /** What is uploaded; the rest is filled from it within the GPU. */
 const BLOCK_BYTES: Readonly<Record<Size, number>> = { full: 64e6, quick: 64e6, tiny: 4096 };

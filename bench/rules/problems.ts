@@ -6,7 +6,7 @@ import type { WeightRule } from '../../dist/rules/rule.js';
 import { checkRuleState } from '../../dist/rules/rule.js';
 import { initSmoothing } from '../../dist/statistics/smoothing.js';
 import type { Moments } from '../../dist/statistics/statistics.js';
-import { randomNumbers } from '../random.js';
+import { randomNumbers } from '../../dist/verification/random.js';
 
 /** Micro-batches per task, and samples in each. */
 const MICRO_BATCHES = 4;

@@ -1,18 +1,18 @@
 /** The parts of the GPU bench that decide whether a promise is kept: each must also be able to say no. */
 import { describe, expect, it } from 'vitest';
+import { compareReports } from '../../bench/gpu/mixer.js';
+import { adversarialProblems, bitProblems, randomProblems } from '../../bench/gpu/problems.js';
+import { bfloat16ToNumber, float16ToNumber } from '../../lib/gradients/half.js';
+import type { Moments } from '../../lib/statistics/statistics.js';
 import {
   differentBits,
   expectedMoments,
   flatten,
   largestError,
   TYPICAL_ERROR,
-} from '../../bench/gpu/compare.js';
-import { drawInputs, encodeHalf, problem } from '../../bench/gpu/inputs.js';
-import { compareReports } from '../../bench/gpu/mixer.js';
-import { adversarialProblems, bitProblems, randomProblems } from '../../bench/gpu/problems.js';
-import { weightError } from '../../bench/gpu/weights.js';
-import { bfloat16ToNumber, float16ToNumber } from '../../lib/gradients/half.js';
-import type { Moments } from '../../lib/statistics/statistics.js';
+} from '../../lib/verification/compare.js';
+import { drawInputs, encodeHalf, problem } from '../../lib/verification/inputs.js';
+import { weightError } from '../../lib/verification/solved-weights.js';
 
 const given = problem({ lengths: [50, 3], rowsPerTask: [3, 2, 2], inner: true });
 const expected = await expectedMoments(given, drawInputs(given));

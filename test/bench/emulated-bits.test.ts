@@ -5,16 +5,16 @@
  */
 import { beforeAll, expect, it } from 'vitest';
 import { readEmulatedBits, writeEmulatedBits } from '../../bench/gpu/bits.js';
+import { bitProblems } from '../../bench/gpu/problems.js';
+import type { Moments } from '../../lib/statistics/statistics.js';
 import {
   differentBits,
   expectedMoments,
   flatten,
   largestError,
   WORST_ERROR,
-} from '../../bench/gpu/compare.js';
-import { drawInputs, type Problem } from '../../bench/gpu/inputs.js';
-import { bitProblems } from '../../bench/gpu/problems.js';
-import type { Moments } from '../../lib/statistics/statistics.js';
+} from '../../lib/verification/compare.js';
+import { drawInputs, type Problem } from '../../lib/verification/inputs.js';
 import { type KernelResult, Kernels } from '../native/kernels.js';
 
 let kernels: Kernels;

@@ -1,17 +1,18 @@
 /**
  * What is promised of a result (docs/kernels.md), and how much of it a result uses up. Nothing here needs a GPU.
  */
-import { createReferenceBackend } from '../../dist/backends/reference.js';
-import { type Gradient, viewGradient } from '../../dist/gradients/gradient.js';
-import { estimate } from '../../dist/statistics/estimators.js';
-import type { Moments } from '../../dist/statistics/statistics.js';
-import type { DeviceDtype, Inputs, Memory, Problem } from './inputs.js';
+import { createReferenceBackend } from '../backends/reference.js';
+import { type Gradient, viewGradient } from '../gradients/gradient.js';
+import type { Dtype } from '../gradients/layout.js';
+import { estimate } from '../statistics/estimators.js';
+import type { Moments } from '../statistics/statistics.js';
+import { dtypesOf, type Inputs, type Memory, type Problem } from './inputs.js';
 
 /** ε of the promise, for random data and for any. */
 export const TYPICAL_ERROR = 1e-6;
 export const WORST_ERROR = 1.6e-5;
-/** Of weights, against the TypeScript rule on the same statistics. */
-export const WEIGHT_ERROR = 1e-12;
+/** Of float64, for any data. */
+export const DOUBLE_ERROR = 1e-12;
 
 export interface Expected {
   readonly moments: Moments;
@@ -20,9 +21,11 @@ export interface Expected {
 }
 
 /** The sums of a problem by the TypeScript reference. */
-export async function expectedMoments({ dtype, inner, metric }: Problem, inputs: Inputs): Promise<Expected> {
+export async function expectedMoments(problem: Problem<Dtype>, inputs: Inputs): Promise<Expected> {
   const backend = createReferenceBackend();
-  const views = inputs.rows.map((task) => task.map((row) => viewGradient(hostGradient(row, [dtype]), 'row')));
+  const { inner, metric } = problem;
+  const dtypes = dtypesOf(problem);
+  const views = inputs.rows.map((task) => task.map((row) => viewGradient(hostGradient(row, dtypes), 'row')));
   const preconditioner =
     metric && inputs.metric && viewGradient(hostGradient(inputs.metric, metric), 'preconditioner');
   const ask = { preconditioner, inner, rowScalars: true };
@@ -39,9 +42,9 @@ export async function expectedMoments({ dtype, inner, metric }: Problem, inputs:
 }
 
 /** Tensors as a user would hand them in. */
-export function hostGradient(tensors: readonly Memory[], dtypes: readonly DeviceDtype[]): Gradient {
+export function hostGradient(tensors: readonly Memory[], dtypes: readonly Dtype[]): Gradient {
   return tensors.map((data, t) =>
-    data instanceof Float32Array
+    !(data instanceof Uint16Array)
       ? data
       : { data, dtype: dtypes[t % dtypes.length] as 'bfloat16' | 'float16' },
   );
