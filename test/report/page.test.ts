@@ -1,6 +1,6 @@
 /** The report's page in a browser: what is drawn, read and downloaded is what the log holds. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -240,6 +240,22 @@ describe.skipIf(!chromium)('the page of a report', () => {
     await expect.poll(() => page.locator('#weights svg').first().getAttribute('width')).not.toBe(narrow);
     expect(await widest()).toBe(1280);
     expect(trouble).toEqual([]);
+    await close();
+  });
+
+  it('shows hostile names as text, and what is wrong with a log', async () => {
+    const hostile = '</script><img src=x onerror=alert(1)>';
+    await trainLogged({ path: path('cut.jsonl'), run: hostile, tasks: [hostile, 'b'], steps: 30 });
+    const whole = readFileSync(path('cut.jsonl'), 'utf8');
+    writeFileSync(path('cut.jsonl'), whole.slice(0, Math.floor(whole.length * 0.7)));
+    writeFileSync(path('cut.html'), reportHtml(await readRunLogs(path('cut.jsonl')), { title: hostile }));
+    const { page, trouble, requests, close } = await open(browser, path('cut.html'));
+    expect(await page.locator('h1').textContent()).toBe(hostile);
+    expect(await page.locator('.tasks button').first().getAttribute('title')).toBe(hostile);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(await page.locator('.notices').textContent()).toMatch(/cut off.*no end line/);
+    expect(await page.locator('#weights .task-line path').count()).toBe(2);
+    expect({ trouble, requests }).toEqual({ trouble: [], requests: [] });
     await close();
   });
 
