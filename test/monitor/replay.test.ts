@@ -165,7 +165,8 @@ describe('replay as logged gives the logged weights', () => {
   it('sees a change in the log', async () => {
     const run = await logged({});
     const tampered = structuredClone(run);
-    (tampered.history[3] as { statistics: { normSquared: number[] } }).statistics.normSquared[0] *= 1.5;
+    (tampered.history[3] as unknown as { statistics: { normSquared: number[] } }).statistics.normSquared[0] *=
+      1.5;
     expect(replay(tampered).deviation).toBeGreaterThan(1e-4);
   });
 });
