@@ -6,7 +6,7 @@ import { reportHtml } from '../report/report-html.js';
 import { type RunSummary, sentenceOf, summaryOf } from '../report/summary.js';
 import { CommandFailure, EXIT } from './exit-codes.js';
 import { type Io, printJson } from './io.js';
-import { isPage, isPage, refuseToHarm, refuseToHarm, replaceFile, replaceFile } from './output-file.js';
+import { isPage, refuseToHarm, replaceFile } from './output-file.js';
 import { createProgress } from './progress.js';
 
 const EXAMPLES = `
