@@ -24,7 +24,7 @@ describe.skipIf(!chromium)('the page of a report', () => {
     folder = mkdtempSync(join(tmpdir(), 'report-page-'));
     browser = await launch(chromium!);
     const main = new URL('../../dist-examples/mixed-text/main.js', import.meta.url).pathname;
-    await promisify(execFile)(process.execPath, [main, '--steps', '40', '--log', path('demo.jsonl')]);
+    await promisify(execFile)(process.execPath, [main, '--steps', '24', '--log', path('demo.jsonl')]);
     demo = await readRunLogs(path('demo.jsonl'));
     writeFileSync(path('demo.html'), reportHtml(demo));
     await trainLogged({
@@ -38,7 +38,7 @@ describe.skipIf(!chromium)('the page of a report', () => {
     });
     measured = await readRunLogs(path('measured.jsonl'));
     writeFileSync(path('measured.html'), reportHtml(measured));
-  }, 180_000);
+  }, 600_000);
   afterAll(async () => {
     await browser?.close();
     rmSync(folder, { recursive: true, force: true });
@@ -48,11 +48,11 @@ describe.skipIf(!chromium)('the page of a report', () => {
     const { page, trouble, requests, close } = await open(browser, path('demo.html'));
     const K = 3;
     const steps = sum(demo, (run) => run.steps.length);
-    expect(steps).toBe(120);
+    expect(steps).toBe(72);
     const evaluations = sum(demo, (run) => run.evaluations.length);
     expect(evaluations).toBeGreaterThan(6);
     const updates = sum(demo, (run) => run.updates.length);
-    expect(updates).toBe(3);
+    expect(updates).toBeGreaterThan(0);
 
     // A step function goes along and then up: two corners for every number but the first.
     expect(await corners(page, '#weights .task-line path')).toBe(K * (2 * steps - demo.length));
