@@ -1,6 +1,7 @@
 /** Puts the commands together. To add one: an import, and a line in COMMANDS. */
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
+import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit-codes.js';
 import type { Io } from './io.js';
@@ -12,6 +13,7 @@ import { verifyCommand } from './verify.js';
 const COMMANDS: readonly ((io: Io) => Command)[] = [
   doctorCommand,
   verifyCommand,
+  benchCommand,
   reportCommand,
   replayCommand,
 ];
