@@ -43,6 +43,7 @@ const OF_PIKE_ERRORS: Partial<Record<ErrorCode, ExitCode>> = {
   ERR_INVALID_OPTION: EXIT.usage,
   ERR_STATE: EXIT.file,
   ERR_SOURCE: EXIT.file,
+  ERR_RUN_LOG: EXIT.file,
   ERR_NO_BACKEND: EXIT.checkFailed,
   ERR_MEMORY: EXIT.checkFailed,
   ERR_CUDA: EXIT.checkFailed,

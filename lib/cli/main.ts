@@ -5,15 +5,22 @@ import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit-codes.js';
 import type { Io } from './io.js';
+import { reportCommand } from './report.js';
 import { verifyCommand } from './verify.js';
 
 /** In the order of the help. */
-const COMMANDS: readonly ((io: Io) => Command)[] = [doctorCommand, verifyCommand, benchCommand];
+const COMMANDS: readonly ((io: Io) => Command)[] = [
+  doctorCommand,
+  verifyCommand,
+  benchCommand,
+  reportCommand,
+];
 
 const EXAMPLES = `
 Examples:
   $ pike-mixer doctor
   $ pike-mixer verify --quick
+  $ pike-mixer report run.jsonl
   $ pike-mixer help doctor
 `;
 

@@ -115,6 +115,7 @@ export function computeUpdate(
       smoothed,
       conflict: conflict(smoothed, { weights }),
       losses,
+      learningRate: learningRate ?? null,
       missed,
       clipped: names(solved?.clipped ?? clipped),
       floored: names(state === given ? result.floored : onFloor(logWeights, options.minWeight)),

@@ -1,128 +1,246 @@
 /**
- * A run as JSON Lines, one event per line, written as it happens, so that a crash loses nothing:
- *
- *     { event: 'start' | 'step' | 'update' | 'evaluation' | 'skip' | 'retire' | 'warning' | 'end', run, step, seconds, … }
- *
- * `run` names the run, so several may share a file; `seconds` counts from the start of the run. Counts, weights
- * and losses are objects by task; the statistics of an update are arrays in the order of `start`'s `tasks`. JSON
- * has no NaN, so null stands for "no estimate".
+ * A run as JSON Lines, one event per line (events.ts says which), written as it happens: when the process is killed, every line
+ * is there. docs/run-log.md describes them.
  */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { PikeError } from '../errors.js';
 import type { Mixer } from '../mixer/mixer.js';
 import type { Miss, MixerWarning, UpdateReport } from '../mixer/report.js';
-import { show } from '../validate.js';
+import { refuseUnknown, requireBoolean, show } from '../validate.js';
+import { VERSION } from '../version.js';
+import {
+  type ByTask,
+  type EventName,
+  LOG_FORMAT,
+  LOG_VERSION,
+  type LogLine,
+  type PartlyByTask,
+  type RetireEvent,
+  type SkipEvent,
+  type StartEvent,
+  type UpdateEvent,
+  type WarningEvent,
+} from './events.js';
+import { LogFile } from './log-file.js';
+import { isAsNew } from './new-state.js';
+import { numbersByTask, toLoggedReport } from './report-line.js';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-
+/** Of a `RunLog`. */
 export interface RunLogOptions {
   /** Name of the run (default 'run'). */
   run?: string;
-  /** Anything worth keeping beside it, such as the seed and the model; it goes into the start line. */
+  /** Anything worth keeping beside it that JSON can hold, such as the seed and the model; it goes into the start line. */
   about?: Record<string, unknown>;
-  /** Go on at the end of an existing file instead of replacing it (default false). */
+  /**
+   * Go on at the end of an existing file instead of replacing it (default false): for another run, or for the same one, restored
+   * from a saved state.
+   */
   append?: boolean;
 }
 
+/** What an event adds to every line. */
+type Content<E extends LogLine> = Omit<E, keyof LogLine | 'event'>;
+
+/**
+ * Writes a run as JSON Lines, one event per line, as it happens, so that a crash loses nothing. Updates, misses, retirements
+ * and warnings of the mixer are written without being asked for; `step`, `evaluation` and `end` are called by the loop.
+ */
 export class RunLog {
   readonly #mixer: Mixer;
+  readonly #path: string;
   readonly #run: string;
   readonly #started = performance.now();
-  #file: number | null;
+  readonly #file: LogFile;
+  #failure: PikeError | null = null;
 
   /**
    * Opens the file, writes the start line, and from then on every update, skip, retirement and warning of `mixer` by itself.
    *
-   * @throws PikeError `ERR_INVALID_OPTION` when the file cannot be opened
+   * @param path of the file; what stands there is replaced, unless `append`
+   * @throws PikeError `ERR_INVALID_OPTION`, before anything is replaced; `ERR_RUN_LOG` when the file cannot be opened or
+   *   written
    */
   constructor(path: string, mixer: Mixer, options: RunLogOptions = {}) {
+    refuseUnknown('RunLog', options, ['run', 'about', 'append']);
     const { run = 'run', about = {}, append = false } = options;
+    requireBoolean('append', append);
+    if (typeof run !== 'string' || run === '')
+      throw new PikeError('ERR_INVALID_OPTION', `run must be a name, but is ${show(run)}.`);
+    if (typeof about !== 'object' || about === null || Array.isArray(about))
+      throw new PikeError('ERR_INVALID_OPTION', `about must be an object, but is ${show(about)}.`);
+    this.#mixer = mixer;
+    this.#path = path;
+    this.#run = run;
+    const start = this.#line('start', this.#start(about));
     try {
-      this.#file = openSync(path, append ? 'a' : 'w');
+      this.#file = new LogFile(path, append);
+      this.#file.line(start);
     } catch (cause) {
       throw new PikeError(
-        'ERR_INVALID_OPTION',
-        `The run log ${path} cannot be opened: ${(cause as Error).message}`,
+        'ERR_RUN_LOG',
+        `The run log ${path} cannot be opened and written: ${(cause as Error).message}`,
         { cause },
       );
     }
-    this.#mixer = mixer;
-    this.#run = run;
-    this.#write('start', {
-      versions: { pikeMixer: version, node: process.version },
-      tasks: mixer.tasks,
-      options: mixer.state().options,
-      backend: mixer.backend,
-      weights: this.#byTask(mixer.weights),
-      about,
-    });
     mixer.on('update', this.#onUpdate);
     mixer.on('skip', this.#onSkip);
     mixer.on('retire', this.#onRetire);
     mixer.on('warning', this.#onWarning);
   }
 
-  /** A training step: the batch's counts, the weights they were drawn by, and what else is known, such as `loss`. */
+  /** Why nothing is written any more, such as a full disk, which the mixer has warned of; null while all is well. */
+  get failure(): PikeError | null {
+    return this.#failure;
+  }
+
+  /**
+   * A training step.
+   *
+   * @param counts K samples counts of the batch
+   * @param weights the K weights they were drawn by
+   * @param details what else is known of it that JSON can hold, such as `loss`
+   * @throws PikeError `ERR_SHAPE`, `ERR_NON_FINITE`, `ERR_INVALID_OPTION`
+   */
   step(counts: ArrayLike<number>, weights: ArrayLike<number>, details: Record<string, unknown> = {}): void {
-    this.#write('step', { ...details, counts: this.#byTask(counts), weights: this.#byTask(weights) });
+    this.#write('step', {
+      ...details,
+      counts: this.#finite('counts', counts),
+      weights: this.#finite('weights', weights),
+    });
   }
 
-  /** Held-out losses, length K. */
+  /**
+   * Held-out losses.
+   *
+   * @param losses K numbers; NaN for a task that was not evaluated
+   * @throws PikeError `ERR_SHAPE`
+   */
   evaluation(losses: ArrayLike<number>): void {
-    this.#write('evaluation', { losses: this.#byTask(losses) });
+    this.#write('evaluation', { losses: this.#byTask('losses', losses) });
   }
 
-  /** Writes the end line and closes the file; events after it are not written. */
+  /**
+   * Writes the end line and closes the file; events after it are not written.
+   *
+   * @param details what is worth keeping that JSON can hold
+   * @throws PikeError `ERR_INVALID_OPTION` for details that cannot be written; the log is still open then
+   */
   end(details: Record<string, unknown> = {}): void {
-    if (this.#file === null) return;
-    this.#write('end', { ...details, weights: this.#byTask(this.#mixer.weights) });
-    this.#mixer.off('update', this.#onUpdate);
-    this.#mixer.off('skip', this.#onSkip);
-    this.#mixer.off('retire', this.#onRetire);
-    this.#mixer.off('warning', this.#onWarning);
-    closeSync(this.#file);
-    this.#file = null;
+    if (!this.#file.isOpen) return;
+    this.#write('end', { ...details, weights: this.#finite('weights', this.#mixer.weights) });
+    this.#close();
+  }
+
+  #start(about: Record<string, unknown>): Content<StartEvent> {
+    const { tasks, backend, weights } = this.#mixer;
+    const state = this.#mixer.state();
+    return {
+      format: LOG_FORMAT,
+      version: LOG_VERSION,
+      time: new Date().toISOString(),
+      versions: { pikeMixer: VERSION, node: process.version },
+      tasks,
+      options: state.options,
+      backend,
+      weights: this.#finite('weights', weights),
+      ...(isAsNew(state) ? {} : { state }),
+      about,
+    };
   }
 
   readonly #onUpdate = (report: UpdateReport): void => {
-    const { step: _, weights, previous, lossWeights, losses, seconds, ...rest } = report;
-    this.#write('update', {
-      weights: this.#byTask(weights),
-      previous: this.#byTask(previous),
-      lossWeights: this.#byTask(lossWeights),
-      losses: losses && this.#byTask(losses),
-      mixingSeconds: seconds,
-      ...rest,
-    });
+    const line: Content<UpdateEvent> = toLoggedReport(report, this.#mixer.tasks);
+    this.#write('update', line);
   };
 
-  readonly #onSkip = ({ task, reason }: Miss): void => this.#write('skip', { task, reason });
+  readonly #onSkip = ({ task, reason }: Miss): void => {
+    const line: Content<SkipEvent> = { task, reason };
+    this.#write('skip', line);
+  };
 
-  readonly #onRetire = ({ task }: { task: string }): void => this.#write('retire', { task });
+  readonly #onRetire = ({ task }: { task: string }): void => {
+    const line: Content<RetireEvent> = { task, weights: this.#finite('weights', this.#mixer.weights) };
+    this.#write('retire', line);
+  };
 
-  readonly #onWarning = ({ code, message }: MixerWarning): void => this.#write('warning', { code, message });
+  readonly #onWarning = ({ code, message }: MixerWarning): void => {
+    const line: Content<WarningEvent> = { code, message };
+    this.#write('warning', line);
+  };
 
-  #byTask(values: ArrayLike<number>): Record<string, number> {
+  #byTask(name: string, values: ArrayLike<number>): PartlyByTask {
     const { tasks } = this.#mixer;
-    if (values?.length !== tasks.length)
+    const fits = values?.length === tasks.length && Array.from(values).every((x) => typeof x === 'number');
+    if (!fits)
       throw new PikeError(
         'ERR_SHAPE',
-        `The run log takes ${tasks.length} numbers, one per task, not ${show(values)}.`,
+        `The run log takes ${tasks.length} numbers as ${name}, one per task, not ${show(values)}.`,
       );
-    return Object.fromEntries(tasks.map((task, k) => [task, values[k]]));
+    return numbersByTask(tasks, values);
   }
 
-  #write(event: string, details: Record<string, unknown>): void {
-    if (this.#file === null) return;
+  #finite(name: string, values: ArrayLike<number>): ByTask {
+    const byTask = this.#byTask(name, values);
+    for (const [task, value] of Object.entries(byTask))
+      if (value === null)
+        throw new PikeError(
+          'ERR_NON_FINITE',
+          `The run log takes finite ${name}, but that of ${show(task)} is not.`,
+        );
+    return byTask as ByTask;
+  }
+
+  #write(event: EventName, content: object): void {
+    if (!this.#file.isOpen) return;
+    const line = this.#line(event, content);
+    try {
+      this.#file.line(line);
+    } catch (cause) {
+      this.#stop(cause);
+    }
+  }
+
+  /** No field of the caller's takes the place of what a line is. */
+  #line(event: EventName, content: object): string {
     const head = {
       event,
       run: this.#run,
       step: this.#mixer.step,
       seconds: Number(((performance.now() - this.#started) / 1000).toFixed(6)),
     };
-    writeSync(this.#file, JSON.stringify({ ...head, ...details, ...head }, plain) + '\n');
+    try {
+      return JSON.stringify({ ...head, ...content, ...head }, plain);
+    } catch (cause) {
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `This cannot be written into a run log as JSON: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+  }
+
+  /** Training goes on without a log: an update has taken place, whether it can be written or not. */
+  #stop(cause: unknown): void {
+    const { step } = this.#mixer;
+    const message =
+      `The run log ${this.#path} could not be written at step ${step}, and nothing is added to it any more: ` +
+      `${(cause as Error).message}. Training goes on; all that was logged before is there.`;
+    this.#failure = new PikeError('ERR_RUN_LOG', message, { cause });
+    this.#close();
+    const warning: MixerWarning = { code: 'WARN_LOG_STOPPED', message, step };
+    if (this.#mixer.listenerCount('warning') > 0) this.#mixer.emit('warning', warning);
+    else process.emitWarning(message, { type: 'PikeMixerWarning', code: warning.code });
+  }
+
+  #close(): void {
+    this.#mixer.off('update', this.#onUpdate);
+    this.#mixer.off('skip', this.#onSkip);
+    this.#mixer.off('retire', this.#onRetire);
+    this.#mixer.off('warning', this.#onWarning);
+    try {
+      this.#file.close();
+    } catch {
+      // Some file systems only tell now that a line before has not arrived; there is nobody left to tell it to.
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Mixer, RunLog, type WeightRule } from '../../lib/index.js';
+import { Mixer, odm, RunLog, temperature, type WeightRule } from '../../lib/index.js';
 import { expectError } from '../support/expect.js';
 import { row } from '../support/small.js';
 
@@ -67,7 +67,7 @@ describe('RunLog', () => {
       'retire',
       'end',
     ]);
-    expect(lines.at(-2)).toMatchObject({ task: 'b' });
+    expect(lines.at(-2)).toMatchObject({ task: 'b', weights: { a: 1, b: 0 } });
     expect(lines.at(-1).weights).toEqual({ a: 1, b: 0 });
     expect(
       lines.every((line) => line.run === 'first' && Number.isInteger(line.step) && line.seconds >= 0),
@@ -105,7 +105,7 @@ describe('RunLog', () => {
 
   it('says which file cannot be opened', async () => {
     await expectError(
-      'ERR_INVALID_OPTION',
+      'ERR_RUN_LOG',
       /missing.run\.jsonl cannot be opened/,
       () => new RunLog(join(folder, 'missing', 'run.jsonl'), mixerOf()),
     );
@@ -154,5 +154,72 @@ describe('RunLog', () => {
     const [, line] = linesOf(path);
     expect(line).toMatchObject({ event: 'step', step: 0, counts: { a: 4, b: 4 }, extra: 1 });
     await expectError('ERR_SHAPE', /2 numbers/, () => log.step([8], mixer.weights));
+    await expectError('ERR_SHAPE', /2 numbers as losses/, () => log.evaluation(['1', '2'] as never));
+    await expectError('ERR_NON_FINITE', /finite weights, but that of "b"/, () =>
+      log.step([4, 4], [1, Number.NaN]),
+    );
+    await expectError('ERR_INVALID_OPTION', /as JSON.*BigInt/, () => log.end({ samples: 8n }));
+    expect(linesOf(path)).toHaveLength(2);
+    log.end({ samples: 8 });
+    expect(linesOf(path)).toHaveLength(3);
+  });
+
+  it('refuses what it cannot write before it replaces what stands there', async () => {
+    const path = join(folder, 'kept.jsonl');
+    new RunLog(path, mixerOf()).end();
+    const before = readFileSync(path, 'utf8');
+    const refused = (options: object, message: RegExp) =>
+      expectError('ERR_INVALID_OPTION', message, () => new RunLog(path, mixerOf(), options));
+    await refused({ about: { seed: 1n } }, /as JSON/);
+    await refused({ about: [] }, /about must be an object/);
+    await refused({ run: '' }, /run must be a name/);
+    await refused({ apend: true }, /no option "apend"/);
+    await refused({ append: 1 }, /append must be/);
+    expect(readFileSync(path, 'utf8')).toBe(before);
+  });
+
+  it('the start line holds the state of a mixer that is not as new, and of no other', async () => {
+    const path = join(folder, 'state.jsonl');
+    const startOf = (mixer: Mixer) => {
+      new RunLog(path, mixer).end();
+      return linesOf(path)[0];
+    };
+    const options = { tasks: ['a', 'b'], batchSize: 8, backend: 'reference' as const };
+    const fresh = startOf(new Mixer({ ...options, rule: 'famo' }));
+    expect(fresh).toMatchObject({ format: 'pike-mixer run log', version: 2 });
+    expect(fresh).not.toHaveProperty('state');
+    expect(Math.abs(Date.parse(fresh.time) - Date.now())).toBeLessThan(60_000);
+    const isKept = async (change: (mixer: Mixer) => unknown, rule: string | WeightRule = 'famo') => {
+      const mixer = new Mixer({ ...options, rule });
+      await change(mixer);
+      expect(startOf(mixer).state).toEqual(JSON.parse(JSON.stringify(mixer.state())));
+    };
+    await isKept((mixer) => mixer.next());
+    await isKept((mixer) => mixer.retire('b'));
+    await isKept((mixer) => mixer.update({ losses: [1, 2] }));
+    // What odm was made with stands in its state alone.
+    await isKept(() => {}, odm({ smoothing: 0.5 }));
+    await isKept(() => {}, temperature({ sizes: [1, 2] }));
+    // An update has been, though the next measurement is due: famo remembers the losses.
+    await isKept(async (mixer) => {
+      await mixer.update({ losses: [1, 2] });
+      for (let i = 0; i < 2; i++) await mixer.observe('a', row(1), { samples: 1 });
+      expect(mixer.state().pending).toEqual([0]);
+    });
+  });
+
+  it('writes the learning rate that came with an update', async () => {
+    const path = join(folder, 'rate.jsonl');
+    const mixer = new Mixer({ tasks: ['a', 'b'], batchSize: 8, backend: 'reference', rule: 'odm' });
+    new RunLog(path, mixer);
+    await mixer.update({ losses: [1, 2], learningRate: 0.25 });
+    const report = await mixer.update({ losses: [1, Number.NaN] });
+    expect(report.learningRate).toBeNull();
+    const updates = linesOf(path).filter(({ event }) => event === 'update');
+    expect(updates.map(({ learningRate }) => learningRate)).toEqual([0.25, null]);
+    expect(updates.map(({ losses }) => losses)).toEqual([
+      { a: 1, b: 2 },
+      { a: 1, b: null },
+    ]);
   });
 });

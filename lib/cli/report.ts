@@ -1,0 +1,142 @@
+/** `pike-mixer report`: run logs as one page to look at. */
+import { realpathSync, statSync } from 'node:fs';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { readRunLogs } from '../monitor/read-run-log.js';
+import { reportHtml } from '../report/report-html.js';
+import { type RunSummary, sentenceOf, summaryOf } from '../report/summary.js';
+import { CommandFailure, EXIT } from './exit-codes.js';
+import { type Io, printJson } from './io.js';
+import { createProgress } from './progress.js';
+
+const EXAMPLES = `
+Examples:
+  $ pike-mixer report run.jsonl                          the page, in report.html
+  $ pike-mixer report uniform.jsonl pike.jsonl -o a.html runs of several logs, side by side
+  $ pike-mixer report run.jsonl -o - > page.html         the page to the standard output
+  $ pike-mixer report run.jsonl --json                   the page, and a summary for a program
+`;
+
+interface Options {
+  output: string;
+  title?: string;
+  force?: boolean;
+  json?: boolean;
+}
+
+export function reportCommand(io: Io): Command {
+  return new Command('report')
+    .summary('draw run logs as one HTML page')
+    .description(
+      'Draws the runs of one or several logs, side by side, as one HTML page that needs no network: weights, losses, gradient statistics, cosines, counts, events, cost and options.',
+    )
+    .argument('<log...>', 'run logs (JSON Lines), also of runs that crashed or are still going on')
+    .option('-o, --output <file>', 'where the page goes; - is the standard output', 'report.html')
+    .option('--title <text>', 'heading of the page')
+    .option('--force', 'replace an existing file even when it is no HTML page')
+    .option('--json', 'print a summary of the runs as one JSON document')
+    .addHelpText('after', EXAMPLES)
+    .action(async (logs: string[], options: Options) => report(io, logs, options));
+}
+
+async function report(io: Io, logs: string[], { output, title, force, json }: Options): Promise<void> {
+  if (output === '-' && json)
+    throw new CommandFailure(
+      EXIT.usage,
+      'the page and --json cannot both go to the standard output: name a file by -o',
+    );
+  if (output !== '-') await refuseToHarm(output, logs, force ?? false);
+  const runs = await read(io, logs);
+  const page = reportHtml(runs, title === undefined ? {} : { title });
+  const notices = new Set(
+    runs.flatMap((run) => run.notices.map(({ source, message }) => `${source}: ${message}`)),
+  );
+  for (const notice of notices) io.err(`notice: ${notice}\n`);
+  if (output === '-') return io.out(page);
+  await replaceFile(output, page);
+  const summaries = runs.map(summaryOf);
+  if (json) printJson(io, { output, runs: summaries, notices: [...notices] });
+  else io.out(inWords(summaries) + `${output}: ${megabytes(page)}\n`);
+}
+
+async function read(io: Io, logs: readonly string[]) {
+  const bytes = logs.reduce((sum, log) => sum + (statSync(log, { throwIfNoEntry: false })?.size ?? 0), 0);
+  const progress = createProgress(io, Math.max(1, bytes));
+  try {
+    return await readRunLogs(logs, {
+      // A log that is being written grows.
+      onRead: (done) => progress.update(Math.min(done, bytes), 'reading'),
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+function inWords(summaries: readonly RunSummary[]): string {
+  return summaries.map((summary) => `${summary.run}: ${sentenceOf(summary)}\n`).join('');
+}
+
+function megabytes(page: string): string {
+  return `${(Buffer.byteLength(page) / 1e6).toFixed(1)} MB`;
+}
+
+/** A slip of the hand, such as the log's name behind -o, must not cost a run. */
+async function refuseToHarm(output: string, logs: readonly string[], force: boolean): Promise<void> {
+  if (logs.some((log) => isSame(log, output)))
+    throw new CommandFailure(EXIT.usage, `${output} is a log to be read: the page would replace it`);
+  const head = await firstBytes(output, 512);
+  if (head === null || force || head.trim() === '' || /^\s*(<!doctype html|<html)/i.test(head)) return;
+  throw new CommandFailure(
+    EXIT.usage,
+    `${output} is there already and is no HTML page; choose another name, or --force`,
+  );
+}
+
+function isSame(a: string, b: string): boolean {
+  try {
+    return realpathSync(a) === realpathSync(b);
+  } catch {
+    return resolve(a) === resolve(b);
+  }
+}
+
+/** null when there is no such file. */
+async function firstBytes(path: string, length: number): Promise<string | null> {
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    if (!(await file.stat()).isFile()) throw new CommandFailure(EXIT.file, `${path} is no file`);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Written beside it and renamed, so that whoever has the page open never loads half of one. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const target = targetOf(path);
+  const beside = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  try {
+    await writeFile(beside, text);
+    await rename(beside, target);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+}
+
+/** Where a link points to, so that it stays one. */
+function targetOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}

@@ -1,0 +1,61 @@
+/** A file that lines are added to, each by one write of its own, so that a crash of the process loses none of them. */
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+
+export class LogFile {
+  #descriptor: number | null;
+
+  /**
+   * @param append go on behind what stands there already; a line that a crash has cut off is ended first
+   * @throws what the file system throws
+   */
+  constructor(path: string, append: boolean) {
+    const isCut = append && endsWithinLine(path);
+    this.#descriptor = openSync(path, append ? 'a' : 'w');
+    if (isCut) this.#write(Buffer.from('\n'));
+  }
+
+  get isOpen(): boolean {
+    return this.#descriptor !== null;
+  }
+
+  /** @throws what the file system throws, such as ENOSPC */
+  line(text: string): void {
+    this.#write(Buffer.from(text + '\n'));
+  }
+
+  /** @throws what the file system throws */
+  close(): void {
+    const descriptor = this.#descriptor;
+    this.#descriptor = null;
+    if (descriptor !== null) closeSync(descriptor);
+  }
+
+  /** A disk that is nearly full takes a part of what it is given. */
+  #write(bytes: Buffer): void {
+    let written = 0;
+    while (this.#descriptor !== null && written < bytes.length)
+      written += writeSync(this.#descriptor, bytes, written);
+  }
+}
+
+function endsWithinLine(path: string): boolean {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch {
+    // Not there yet, or not to be read: then it is added to as it is.
+    return false;
+  }
+  try {
+    const stat = fstatSync(descriptor);
+    const last = Buffer.alloc(1);
+    return (
+      stat.isFile() &&
+      stat.size > 0 &&
+      readSync(descriptor, last, 0, 1, stat.size - 1) === 1 &&
+      last[0] !== 10
+    );
+  } finally {
+    closeSync(descriptor);
+  }
+}

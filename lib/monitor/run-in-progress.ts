@@ -1,0 +1,127 @@
+/** One run while its lines come in. */
+import type {
+  EndEvent,
+  EvaluationEvent,
+  LogLine,
+  RetireEvent,
+  RunEvent,
+  SkipEvent,
+  StartEvent,
+  StepEvent,
+  UnknownEvent,
+  UpdateEvent,
+  WarningEvent,
+} from './events.js';
+import type { LoggedRun, RunLogNotice } from './read-run-log.js';
+
+export class RunInProgress {
+  readonly name: string;
+  readonly tasks: readonly string[];
+  readonly #label: string;
+  readonly #starts: StartEvent[];
+  readonly #steps: StepEvent[] = [];
+  readonly #updates: UpdateEvent[] = [];
+  readonly #evaluations: EvaluationEvent[] = [];
+  readonly #skips: SkipEvent[] = [];
+  readonly #retirements: RetireEvent[] = [];
+  readonly #warnings: WarningEvent[] = [];
+  readonly #others: UnknownEvent[] = [];
+  readonly #history: RunEvent[];
+  #end: EndEvent | null = null;
+
+  /** @param number how many runs of this name there are with it */
+  constructor(start: StartEvent, number: number) {
+    this.name = start.run;
+    this.tasks = start.tasks;
+    this.#label = number > 1 ? `${start.run} #${number}` : start.run;
+    this.#starts = [start];
+    this.#history = [start];
+  }
+
+  /** Whether a start line is that of a process that goes on with this run: with the same tasks, and not from nothing. */
+  goesOnWith(start: StartEvent): boolean {
+    const sameTasks =
+      start.tasks.length === this.tasks.length && start.tasks.every((task, k) => task === this.tasks[k]);
+    return sameTasks && (start.step > 0 || start.state !== undefined);
+  }
+
+  /**
+   * A process goes on: what the one before it did after the step that this one begins at is done again.
+   *
+   * @returns how many events that are
+   */
+  resume(start: StartEvent): number {
+    // A measurement that is due at the very step is taken again.
+    const updateIsDue = start.state?.pending.includes(start.step) ?? false;
+    const isLater = (line: LogLine) => line.step > start.step;
+    const isAgain = (line: LogLine) => isLater(line) || (updateIsDue && line.step === start.step);
+    let dropped = dropAfter(this.#updates, isAgain) + dropAfter(this.#skips, isAgain);
+    for (const list of [this.#steps, this.#evaluations, this.#retirements, this.#warnings, this.#others])
+      dropped += dropAfter<LogLine>(list, isLater);
+    this.#starts.push(start);
+    this.#history.push(start);
+    this.#end = null;
+    return dropped;
+  }
+
+  take(event: RunEvent): void {
+    switch (event.event) {
+      case 'step':
+        this.#steps.push(event);
+        return;
+      case 'evaluation':
+        this.#evaluations.push(event);
+        return;
+      case 'update':
+        this.#updates.push(event);
+        break;
+      case 'skip':
+        this.#skips.push(event);
+        break;
+      case 'retire':
+        this.#retirements.push(event);
+        break;
+      case 'warning':
+        this.#warnings.push(event);
+        break;
+      case 'end':
+        this.#end = event;
+        break;
+    }
+    this.#history.push(event);
+  }
+
+  takeOther(event: UnknownEvent): void {
+    this.#others.push(event);
+  }
+
+  result(source: string, notices: readonly RunLogNotice[]): LoggedRun {
+    return {
+      name: this.name,
+      label: this.#label,
+      source,
+      tasks: this.tasks,
+      start: this.#starts[0],
+      starts: this.#starts,
+      steps: this.#steps,
+      updates: this.#updates,
+      evaluations: this.#evaluations,
+      skips: this.#skips,
+      retirements: this.#retirements,
+      warnings: this.#warnings,
+      end: this.#end,
+      others: this.#others,
+      history: this.#history,
+      notices,
+    };
+  }
+}
+
+/** Steps never fall within a process, so that all to drop stand at the end. */
+function dropAfter<E>(list: E[], isAfter: (event: E) => boolean): number {
+  let keep = list.length;
+  while (keep > 0 && isAfter(list[keep - 1])) keep--;
+  const dropped = list.length - keep;
+  list.length = keep;
+  return dropped;
+}

@@ -1,0 +1,150 @@
+/** The few numbers that sum a run up, and the sentence made of them. */
+import type { LoggedRun } from '../monitor/read-run-log.js';
+import { duration, number, percent } from './words.js';
+
+export interface RunSummary {
+  /** Unlike that of any other run of the report. */
+  run: string;
+  file: string;
+  /** Name of the rule; null when the weights were never updated. */
+  rule: string | null;
+  tasks: string[];
+  batchSize: number | null;
+  /** Step that the log comes to. */
+  steps: number;
+  updates: number;
+  /** By the log's clock, all processes of the run together. */
+  seconds: number;
+  /** Whether the log has an end line. */
+  ended: boolean;
+  /** By task; the last of the log. */
+  finalWeights: Record<string, number>;
+  /** By task, of the last evaluation; null when the log has none. */
+  finalLosses: Record<string, number | null> | null;
+  /** Step of that evaluation. */
+  finalLossStep: number | null;
+  /** Time that measuring and updating took: in all, per update, and as a share of `seconds`. Null without updates. */
+  mixing: { seconds: number; secondsPerUpdate: number; share: number | null } | null;
+  events: { warnings: number; missed: number; retired: number };
+}
+
+/** @throws never: what a log does not hold is null */
+export function summaryOf(run: LoggedRun): RunSummary {
+  const seconds = elapsed(run).total;
+  const mixingSeconds = run.updates.reduce((sum, update) => sum + update.mixingSeconds, 0);
+  const evaluation = run.evaluations.at(-1);
+  const last = run.end ?? later(run.updates.at(-1), run.steps.at(-1)) ?? run.start;
+  return {
+    run: run.label,
+    file: run.source,
+    rule: run.updates.length > 0 ? run.start.options.rule : null,
+    tasks: [...run.tasks],
+    batchSize: run.start.options.batchSize ?? null,
+    steps: lastStepOf(run),
+    updates: run.updates.length,
+    seconds,
+    ended: run.end !== null,
+    finalWeights: Object.fromEntries(run.tasks.map((task) => [task, last.weights[task]])),
+    finalLosses: evaluation
+      ? Object.fromEntries(run.tasks.map((task) => [task, evaluation.losses[task]]))
+      : null,
+    finalLossStep: evaluation?.step ?? null,
+    mixing:
+      run.updates.length > 0
+        ? {
+            seconds: mixingSeconds,
+            secondsPerUpdate: mixingSeconds / run.updates.length,
+            share: seconds > 0 ? mixingSeconds / seconds : null,
+          }
+        : null,
+    events: {
+      warnings: run.warnings.length,
+      missed: run.skips.length,
+      retired: run.retirements.length,
+    },
+  };
+}
+
+export function lastStepOf(run: LoggedRun): number {
+  const ends = [run.start, run.end, run.steps.at(-1), run.updates.at(-1), run.evaluations.at(-1)];
+  return Math.max(...ends.map((event) => event?.step ?? 0));
+}
+
+/**
+ * Time by the log's clock. It begins anew with every process that goes on with a run, so that the clocks of those before are
+ * added. `at` is asked with events in the order of the log.
+ */
+export function elapsed(run: LoggedRun): {
+  total: number;
+  at(event: { step: number; seconds: number }): number;
+} {
+  const starts = run.starts.map((start, i) => {
+    const next = run.starts[i + 1];
+    const events = [...lists(run)].map((list) => lastBetween(list, start.step, next?.step ?? Infinity));
+    return { step: start.step, seconds: Math.max(start.seconds, ...events) };
+  });
+  const before = starts.map((_, i) => starts.slice(0, i).reduce((sum, { seconds }) => sum + seconds, 0));
+  let process = 0;
+  return {
+    total: starts.reduce((sum, { seconds }) => sum + seconds, 0),
+    at({ step, seconds }) {
+      while (process + 1 < starts.length && step > starts[process + 1].step) process++;
+      return before[process] + seconds;
+    },
+  };
+}
+
+function lists(run: LoggedRun): (readonly { step: number; seconds: number }[])[] {
+  return [run.steps, run.updates, run.evaluations, run.end ? [run.end] : []];
+}
+
+/** Seconds of the last event of `list` after `from` and no later than `to`. */
+function lastBetween(list: readonly { step: number; seconds: number }[], from: number, to: number): number {
+  for (let i = list.length - 1; i >= 0; i--) {
+    if (list[i].step > to) continue;
+    return list[i].step >= from ? list[i].seconds : 0;
+  }
+  return 0;
+}
+
+function later<A extends { step: number }, B extends { step: number }>(
+  a: A | undefined,
+  b: B | undefined,
+): A | B | undefined {
+  if (!a || !b) return a ?? b;
+  return a.step >= b.step ? a : b;
+}
+
+const NAMED_TASKS = 4;
+
+/** The run in one sentence. */
+export function sentenceOf(summary: RunSummary): string {
+  const { rule, steps, batchSize, tasks, seconds, updates, finalWeights, finalLosses, mixing } = summary;
+  const parts = [
+    `${steps.toLocaleString('en-US')} steps${batchSize ? ` of ${batchSize.toLocaleString('en-US')} samples` : ''} from ${tasks.length} tasks in ${duration(seconds)}`,
+  ];
+  parts.push(
+    rule
+      ? `${updates.toLocaleString('en-US')} updates by ${rule} brought the weights to ${listed(finalWeights, 3)}`
+      : `the weights stayed at ${listed(finalWeights, 3)}`,
+  );
+  const losses = Object.values(finalLosses ?? {}).filter((loss) => loss !== null);
+  if (finalLosses && losses.length > 0) {
+    const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+    parts.push(`held-out losses ended at ${listed(finalLosses, 4)}, ${number(mean)} on average`);
+  }
+  if (mixing)
+    parts.push(
+      `measuring and updating took ${duration(mixing.secondsPerUpdate)} per update${mixing.share === null ? '' : `, ${percent(mixing.share)} of the time`}`,
+    );
+  return `${parts.join('; ')}.`;
+}
+
+function listed(values: Record<string, number | null>, digits: number): string {
+  const known = Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== null);
+  const shown =
+    known.length > NAMED_TASKS ? known.sort((a, b) => b[1] - a[1]).slice(0, NAMED_TASKS - 1) : known;
+  const rest = known.length - shown.length;
+  const text = shown.map(([task, value]) => `${task} ${number(value, digits)}`).join(', ');
+  return rest > 0 ? `${text} and ${rest} lower` : text;
+}
