@@ -5,6 +5,7 @@ import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit-codes.js';
 import type { Io } from './io.js';
+import { replayCommand } from './replay.js';
 import { reportCommand } from './report.js';
 import { verifyCommand } from './verify.js';
 
@@ -14,6 +15,7 @@ const COMMANDS: readonly ((io: Io) => Command)[] = [
   verifyCommand,
   benchCommand,
   reportCommand,
+  replayCommand,
 ];
 
 const EXAMPLES = `
@@ -21,6 +23,7 @@ Examples:
   $ pike-mixer doctor
   $ pike-mixer verify --quick
   $ pike-mixer report run.jsonl
+  $ pike-mixer replay run.jsonl --zeta1 0.02,0.05,0.1
   $ pike-mixer help doctor
 `;
 

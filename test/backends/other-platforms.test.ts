@@ -123,18 +123,8 @@ describe.runIf(onLinux)('a package without a fitting binary computes all the sam
     return path;
   };
   const cases: [string, () => string, string[], string][] = [
-    [
-      'macOS',
-      () => set('platform', 'darwin'),
-      ['linux-x64'],
-      'no binary for darwin-x64, only for linux-x64',
-    ],
-    [
-      'Windows',
-      () => set('platform', 'win32'),
-      ['linux-x64'],
-      'no binary for win32-x64, only for linux-x64',
-    ],
+    ['macOS', () => set('platform', 'darwin'), ['linux-x64'], 'no binary for darwin-x64, only for linux-x64'],
+    ['Windows', () => set('platform', 'win32'), ['linux-x64'], 'no binary for win32-x64, only for linux-x64'],
     ['arm64', () => set('arch', 'arm64'), ['linux-x64'], 'no binary for linux-arm64, only for linux-x64'],
     [
       'musl',
