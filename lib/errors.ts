@@ -1,7 +1,4 @@
-/**
- * The one error class of the library. A message says what was wrong, what was expected and what to do;
- * `code` is what a program checks.
- */
+/** What went wrong, for programs: the `code` of a `PikeError`. */
 export type ErrorCode =
   /** An option is missing, of the wrong type, out of range or unknown. */
   | 'ERR_INVALID_OPTION'
@@ -40,11 +37,17 @@ export type ErrorCode =
   /** A defect of the library itself: please report it. */
   | 'ERR_INTERNAL';
 
-/** Every error that this library throws on purpose. `cause` holds the error beneath it, if there is one. */
+/**
+ * The one error class of the library: every error that it throws on purpose. A message says what was wrong, what was
+ * expected and what to do; `cause` holds the error beneath it, if there is one.
+ */
 export class PikeError extends Error {
+  /** Always 'PikeError'. */
   override readonly name = 'PikeError';
+  /** What a program checks. */
   readonly code: ErrorCode;
 
+  /** @param options with the error beneath as `cause` */
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;

@@ -1,6 +1,8 @@
 /**
  * pike-mixer: how many samples of each data source go into the next training batch, decided while training
  * runs by PiKE (Li et al., NeurIPS 2025, arXiv 2502.06244).
+ *
+ * @module pike-mixer
  */
 export type { BackendName } from './backends/backend.js';
 export { GradientBuffer, type GradientBufferArray } from './backends/gradient-buffer.js';
@@ -10,12 +12,19 @@ export { Allocator, type AllocatorOptions, type AllocatorState } from './batchin
 export { type ErrorCode, PikeError } from './errors.js';
 export type { DeviceDtype, DeviceGradient, DeviceTensor } from './gradients/device-gradient.js';
 export type { Gradient } from './gradients/gradient.js';
-export type { BufferedTensor, HalfTensor, HostGradient, HostTensor } from './gradients/host-gradient.js';
+export type {
+  BufferedTensor,
+  HalfTensor,
+  HostGradient,
+  HostTensor,
+  TensorMemory,
+} from './gradients/host-gradient.js';
 export type { Dtype } from './gradients/layout.js';
+export type { StateOrigin } from './mixer/backend-in-use.js';
 export { Mixer } from './mixer/mixer.js';
 export type { MeasureOptions, MixerOptions, ObserveOptions, UpdateOptions } from './mixer/options.js';
 export type { Miss, MissReason, MixerEvents, MixerWarning, UpdateReport } from './mixer/report.js';
-export type { MixerState } from './mixer/state.js';
+export type { MixerState, OptionsState } from './mixer/state.js';
 export type * from './monitor/events.js';
 export {
   type LoggedRun,
@@ -77,5 +86,9 @@ export type { Policy } from './sampling/policy.js';
 export { shuffled } from './sampling/shuffled.js';
 export type { Cursor, Drawn, Pass, SampleSource, SourceInput } from './sampling/source.js';
 export { loadState, saveState } from './sampling/state-file.js';
+export type { StreamState } from './sampling/task-stream.js';
+export type { Average } from './statistics/average.js';
 export { type Conflict, conflict } from './statistics/conflict.js';
+export type { AverageError } from './statistics/smoothed-errors.js';
+export type { SmoothingState } from './statistics/smoothing.js';
 export type { StandardErrors, Statistics } from './statistics/statistics.js';

@@ -5,6 +5,8 @@
  *
  * Ownership is that of jax-js. An array handed to a function is consumed by it unless it says otherwise; what a
  * function returns is the caller's to dispose or to hand on. Whatever is made on the way is freed, also on an error.
+ *
+ * @module pike-mixer/jax
  */
 export type { RowMode } from './common/collector.js';
 export type { StepCost } from './common/cost.js';
@@ -14,4 +16,4 @@ export { type AdamOptions, adamPreconditioner } from './jax/adam.js';
 export type { DeviceBatch, HostArray, HostBatch } from './jax/batches.js';
 export { readGradient } from './jax/gradients.js';
 export { createTrainer, type Trainer, type TrainerOptions } from './jax/trainer.js';
-export type { Optimizer } from './jax/trees.js';
+export type { Optimizer, Tree } from './jax/trees.js';

@@ -3,6 +3,8 @@
  *
  * `tf` is handed in, never imported: a second copy of TensorFlow.js would have an engine, variables and a
  * backend of its own. Nothing here leaks tensors: what a function makes, it disposes.
+ *
+ * @module pike-mixer/tfjs
  */
 export type { RowMode } from './common/collector.js';
 export type { StepCost } from './common/cost.js';

@@ -7,6 +7,7 @@ import type { GradientLayout } from '../gradients/layout.js';
 import type { Average } from '../statistics/average.js';
 import type { Moments } from '../statistics/statistics.js';
 
+/** 'cpu' and 'cuda' are of the native addon, 'reference' is plain TypeScript. */
 export type BackendName = 'reference' | 'cpu' | 'cuda';
 
 /** The batch path: all rows of a measurement at once. Everything has been checked before it gets here. */
@@ -21,6 +22,7 @@ export interface MomentsRequest {
   readonly rowScalars: boolean | 'optional';
   /** Diagonal D of the metric: every product becomes sum_i a_i D_i b_i. Same tensor lengths and memory, any dtypes. */
   readonly preconditioner: GradientView | null;
+  /** Aborts the call, which then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -92,6 +94,7 @@ export const MOST_SOLVED_TASKS = 128;
 export interface MomentStreamRequest {
   /** K. */
   readonly tasks: number;
+  /** Of every gradient. */
   readonly layout: GradientLayout;
   /** true: K mean vectors, any order; false: one mean vector, tasks one after the other. */
   readonly inner: boolean;
@@ -119,7 +122,9 @@ export interface MomentStream {
   dispose(): void;
 }
 
+/** What computes sums over gradients. Rows and sums are all it knows. */
 export interface Backend {
+  /** Which one it is. */
   readonly name: BackendName;
   /** Instruction set of the CPU kernels in use. */
   readonly instructionSet?: string;
@@ -137,6 +142,7 @@ export interface Backend {
    * between. Not all backends can.
    *
    * @throws PikeError as `moments`
+   * @internal
    */
   solve?(
     request: MomentsRequest,

@@ -8,16 +8,17 @@ import { requirePositiveInteger, show } from '../validate.js';
 import { loadAddon, type NativeAddon } from './load-addon.js';
 import { isStatus } from './native-call.js';
 
-/** 16-bit floats are their bits. */
-interface Arrays {
+/** The array of a `GradientBuffer` of this element type; 16-bit floats are their bits. */
+export type GradientBufferArray<D extends Dtype = Dtype> = {
+  /** Four bytes each. */
   float32: Float32Array;
+  /** Eight bytes each. */
   float64: Float64Array;
+  /** Bits: a sign, 8 of the exponent, 7 of the fraction. */
   bfloat16: Uint16Array;
+  /** Bits: a sign, 5 of the exponent, 10 of the fraction. */
   float16: Uint16Array;
-}
-
-/** The array of a `GradientBuffer` of this element type. */
-export type GradientBufferArray<D extends Dtype = Dtype> = Arrays[D];
+}[D];
 
 const ARRAY_TYPES = {
   float32: Float32Array,
@@ -79,6 +80,7 @@ export class GradientBuffer<D extends Dtype = Dtype> implements BufferedTensor {
     return this.#array;
   }
 
+  /** Type of its elements. */
   get dtype(): D {
     return this.#dtype;
   }
@@ -93,6 +95,7 @@ export class GradientBuffer<D extends Dtype = Dtype> implements BufferedTensor {
     this.#array = this.#release();
   }
 
+  /** As `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

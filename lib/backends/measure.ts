@@ -17,6 +17,7 @@ import {
 } from '../validate.js';
 import { type BackendChoice, selectBackend } from './select.js';
 
+/** Of `statistics`: how many samples are behind each row, what to measure, and where. */
 export interface StatisticsOptions {
   /** `samples[k][i]`: samples in micro-batch i of task k; positive integers, shaped like `rows`. */
   samples: readonly (readonly number[])[];
@@ -30,6 +31,7 @@ export interface StatisticsOptions {
   backend?: BackendChoice;
   /** Threads of the CPU backend (default: the machine's, at most 8, and one for every 2^20 elements). */
   threads?: number;
+  /** Aborts the call, which then rejects with its reason. */
   signal?: AbortSignal;
 }
 

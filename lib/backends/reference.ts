@@ -2,6 +2,8 @@
  * The reference: sums over gradients in plain TypeScript and float64, meant to be held against the formulas.
  * Every native result is verified against it. It reads on the JS thread, in slices, and lets the event loop
  * run between them.
+ *
+ * @module pike-mixer/reference
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PikeError } from '../errors.js';
@@ -14,11 +16,24 @@ import { throwIfAborted } from '../validate.js';
 import type { Backend, MomentStream, MomentStreamRequest, MomentsRequest } from './backend.js';
 import { hostView } from './memory.js';
 
+export type { DeviceView } from '../gradients/device-gradient.js';
+export { type Gradient, type GradientView, viewGradient } from '../gradients/gradient.js';
+export type { HostView } from '../gradients/host-gradient.js';
+export type { GradientLayout } from '../gradients/layout.js';
+export type { Moments } from '../statistics/statistics.js';
+export type { Backend, MomentStream, MomentStreamRequest, MomentsRequest } from './backend.js';
+
 /** Elements read between two looks at the clock: about a tenth of a millisecond. */
 const SLICE_ELEMENTS = 16384;
 /** Longest section on the JS thread, in milliseconds. */
 const SLICE_MILLISECONDS = 0.5;
 
+/**
+ * The reference as a backend: what sums over gradients must come to, for holding kernels of one's own against it. Statistics
+ * and mixers use it by `backend: 'reference'`.
+ *
+ * @param reason what `reason` of the backend says: why it is in use
+ */
 export function createReferenceBackend(reason = 'asked for by name'): Backend {
   return {
     name: 'reference',

@@ -22,6 +22,7 @@ import {
   show,
 } from '../validate.js';
 
+/** Sizes of an `Allocator`. */
 export interface AllocatorOptions {
   /** b: samples per batch. */
   batchSize: number;
@@ -33,15 +34,27 @@ export interface AllocatorOptions {
 
 /** Plain JSON; `residual` is r, in samples, length K. */
 export interface AllocatorState {
+  /** b. */
   batchSize: number;
+  /** K. */
   tasks: number;
+  /** Smallest count of every task in every batch. */
   minPerTask: number;
+  /** What the batches so far owe each task, in samples: r, length K. */
   residual: number[];
 }
 
+/**
+ * Turns weights into whole numbers of samples that sum to the batch size exactly, batch after batch: what rounding takes
+ * from a task is carried to the next batch, so that running totals stay within about one sample of the weights'. A `Mixer`
+ * has one of its own.
+ */
 export class Allocator {
+  /** b: samples per batch. */
   readonly batchSize: number;
+  /** K. */
   readonly tasks: number;
+  /** Smallest count of every task in every batch. */
   readonly minPerTask: number;
   #residual: Float64Array;
 
@@ -72,7 +85,13 @@ export class Allocator {
     return counts;
   }
 
-  /** What `next` would return; nothing is changed. */
+  /**
+   * What `next` would return; nothing is changed.
+   *
+   * @param weights as of `next`
+   * @param atMost as of `next`
+   * @throws PikeError as `next`
+   */
   peek(weights: ArrayLike<number>, atMost?: ArrayLike<number>): Int32Array {
     return this.#allocate(weights, atMost).counts;
   }
@@ -108,12 +127,17 @@ export class Allocator {
     return rest;
   }
 
+  /** What `restore` goes on from, as plain JSON. */
   state(): AllocatorState {
     const { batchSize, tasks, minPerTask } = this;
     return { batchSize, tasks, minPerTask, residual: Array.from(this.#residual) };
   }
 
-  /** @throws PikeError `ERR_STATE` when `state` is not what `state()` returned */
+  /**
+   * An allocator that goes on with the same counts as the one whose `state()` this is.
+   *
+   * @throws PikeError `ERR_STATE` when it is not what `state()` returned
+   */
   static restore(state: AllocatorState): Allocator {
     let allocator: Allocator;
     try {

@@ -15,6 +15,7 @@ export interface DeviceTensor {
   readonly pointer: bigint;
   /** Number of elements. */
   readonly length: number;
+  /** Type of its elements. */
   readonly dtype: DeviceDtype;
   /** Number of the GPU, as CUDA counts them (default 0). */
   readonly device?: number;
@@ -32,8 +33,11 @@ export type DeviceGradient = DeviceTensor | readonly DeviceTensor[];
 
 /** A checked gradient of device memory. */
 export interface DeviceView extends GradientLayout {
+  /** Which kind of memory it is. */
   readonly memory: 'device';
+  /** Number of the GPU. */
   readonly device: number;
+  /** Element types of the tensors. */
   readonly dtypes: readonly DeviceDtype[];
   /** Addresses of the tensors; 0n for an empty one. */
   readonly pointers: readonly bigint[];

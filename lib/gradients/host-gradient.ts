@@ -8,13 +8,17 @@ import type { Dtype, GradientLayout } from './layout.js';
 
 /** A tensor of 16-bit floats: JavaScript has no such array type everywhere, so its bits come as a Uint16Array. */
 export interface HalfTensor {
+  /** The bits of its elements. */
   readonly data: Uint16Array;
+  /** What they are bits of. */
   readonly dtype: 'bfloat16' | 'float16';
 }
 
 /** A tensor that brings its memory along, as a `GradientBuffer` does. */
 export interface BufferedTensor {
+  /** Its elements; 16-bit floats are their bits. */
   readonly array: TensorMemory;
+  /** Type of its elements, which the array must fit. */
   readonly dtype: Dtype;
 }
 
@@ -29,7 +33,9 @@ export type TensorMemory = Float32Array | Float64Array | Uint16Array;
 
 /** A checked gradient of host memory. No element has been read. */
 export interface HostView extends GradientLayout {
+  /** Which kind of memory it is. */
   readonly memory: 'host';
+  /** The memory of each tensor. */
   readonly tensors: readonly TensorMemory[];
 }
 

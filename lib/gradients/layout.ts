@@ -8,7 +8,9 @@ export type Dtype = 'float32' | 'float64' | 'bfloat16' | 'float16';
 
 /** Shape of a gradient: the lengths and element types of its tensors, in order. */
 export interface GradientLayout {
+  /** Element type of each tensor. */
   readonly dtypes: readonly Dtype[];
+  /** Elements of each tensor. */
   readonly lengths: readonly number[];
   /** d: the number of parameters, the sum of `lengths`. */
   readonly length: number;

@@ -11,8 +11,11 @@ import { isSamePlace, type Place, placeOf, showPlace } from '../gradients/layout
 
 /** What made a state: on another backend or Node version a run goes on, but not bit for bit. */
 export interface StateOrigin {
+  /** Name of the backend. */
   backend: string;
+  /** Of its CPU kernels; '' for none. */
   instructionSet: string;
+  /** Version of Node.js, as `process.version`. */
   node: string;
 }
 

@@ -43,6 +43,15 @@ import {
 } from './state.js';
 import { type ComputedUpdate, computeUpdate } from './update.js';
 
+/**
+ * Decides how many samples of each task go into the next batch, and moves the mixture by what is measured of the tasks'
+ * gradients. A loop draws counts with `next`, and whenever `due` is true measures every task, by `observe` and `update` or
+ * by `measure`. Calls are served in the order in which they come; one that rejects has changed nothing.
+ *
+ * Events are `update`, `skip`, `warning` and `retire`: see `MixerEvents`.
+ *
+ * Source: PiKE, Li et al., NeurIPS 2025, arXiv 2502.06244; the default rule is its Algorithm 1.
+ */
 export class Mixer extends EventEmitter<MixerEvents> {
   /** Names of the K tasks. */
   readonly tasks: readonly string[];
@@ -62,7 +71,11 @@ export class Mixer extends EventEmitter<MixerEvents> {
   readonly #calls = new CallQueue();
   #disposed = false;
 
-  /** @throws PikeError `ERR_INVALID_OPTION`, `ERR_SHAPE`, `ERR_TOO_FEW_MICROBATCHES`, `ERR_NO_BACKEND` */
+  /**
+   * @param options `tasks` and `batchSize` are enough
+   * @throws PikeError `ERR_INVALID_OPTION`, `ERR_SHAPE`, `ERR_TOO_FEW_MICROBATCHES` for fewer than two `microBatches`,
+   *   `ERR_NO_BACKEND`
+   */
   constructor(options: MixerOptions) {
     super();
     this.#options = resolveOptions(options);
@@ -117,7 +130,14 @@ export class Mixer extends EventEmitter<MixerEvents> {
   }
 
   /** What is to be measured: for a rule without gradients `update` is enough, with the losses if it needs them. */
-  get needs(): { gradients: boolean; losses: boolean; inner: boolean } {
+  get needs(): {
+    /** Gradients, by `observe` or `measure`. */
+    gradients: boolean;
+    /** The tasks' mean training losses. */
+    losses: boolean;
+    /** The inner products between tasks' gradients, which cost K vectors of memory. */
+    inner: boolean;
+  } {
     const { inner } = this.#options;
     const { gradients = true, losses = false } = this.#options.rule.needs;
     return { gradients: gradients || inner, losses, inner };
@@ -129,7 +149,16 @@ export class Mixer extends EventEmitter<MixerEvents> {
   }
 
   /** Where statistics are computed now, and why there: under 'auto' that is where the gradients lie. */
-  get backend(): { name: BackendName; instructionSet?: string; device?: string; reason: string } {
+  get backend(): {
+    /** 'cpu' and 'cuda' are of the native addon, 'reference' is plain TypeScript. */
+    name: BackendName;
+    /** Of the kernels in use, when that is the CPU: 'avx512', 'avx2', 'neon' or 'portable'. */
+    instructionSet?: string;
+    /** Name of the GPU in use, if it is one. */
+    device?: string;
+    /** Why this one is in use, and why the better ones are not. */
+    reason: string;
+  } {
     const { name, instructionSet, device, reason } = this.#backend.current;
     return {
       name,
@@ -349,6 +378,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
     void this.#calls.inTurn(undefined, async () => this.#measurement?.dispose());
   }
 
+  /** As `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

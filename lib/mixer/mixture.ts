@@ -17,9 +17,13 @@ import type { ComputedUpdate, UpdateInput } from './update.js';
 export interface MixtureState {
   /** Names of the tasks that take no part any more, in the order in which they were retired. */
   retired: string[];
+  /** Factors for the tasks' losses in the training step. */
   lossWeights: number[];
+  /** What the rule remembers, with the weights as `logWeights`. */
   rule: RuleState;
+  /** The averages over updates. */
   smoothing: SmoothingState;
+  /** What batches owe the tasks. */
   allocator: AllocatorState;
 }
 

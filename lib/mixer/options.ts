@@ -22,6 +22,7 @@ import {
   show,
 } from '../validate.js';
 
+/** Of a `Mixer`. All but `tasks` and `batchSize` have defaults, found by experiment on small byte-level language models. */
 export interface MixerOptions {
   /** Names of the K >= 2 tasks (data sources), all different. */
   tasks: readonly string[];
@@ -94,6 +95,7 @@ export interface MixerOptions {
   seed?: number;
 }
 
+/** Of `Mixer.observe`: what is behind one gradient. */
 export interface ObserveOptions {
   /**
    * Samples that the gradient is the mean over. A loss that sums over its samples gives a gradient that is too
@@ -107,9 +109,11 @@ export interface ObserveOptions {
    * become sum_i a_i D_i b_i.
    */
   preconditioner?: Gradient;
+  /** Aborts the call, which then rejects with its reason; the measurement is as before. */
   signal?: AbortSignal;
 }
 
+/** Of `Mixer.update`. */
 export interface UpdateOptions {
   /** η of this step, where it changes while training. */
   learningRate?: number;
@@ -118,9 +122,11 @@ export interface UpdateOptions {
    * without a loss may be left out. A rule that needs losses but no gradients is served by this alone.
    */
   losses?: ArrayLike<number> | Readonly<Record<string, number>>;
+  /** Aborts the call, which then rejects with its reason; mixer and measurement are as before. */
   signal?: AbortSignal;
 }
 
+/** Of `Mixer.measure`: what is behind its rows. */
 export interface MeasureOptions extends Omit<UpdateOptions, 'losses'> {
   /** `samples[k][i]`: samples in micro-batch i of task k. */
   samples: readonly (readonly number[])[];

@@ -2,17 +2,25 @@
 import type { Conflict } from '../statistics/conflict.js';
 import type { Statistics } from '../statistics/statistics.js';
 
+/**
+ * Why nothing is known of a task this time. The first is also that of a task whose rule goes by losses and that had none.
+ * What to do about each stands in the guide.
+ */
 export type MissReason =
   | 'not measured'
   | 'fewer than two micro-batches'
   | 'non-finite gradient'
   | 'non-finite loss';
 
+/** A task without a usable measurement. */
 export interface Miss {
+  /** Its name. */
   readonly task: string;
+  /** Why. */
   readonly reason: MissReason;
 }
 
+/** What an update did, and what it acted on. Lists by task have K entries, in the order of `Mixer.tasks`. */
 export interface UpdateReport {
   /** Step of the mixer at this update. */
   readonly step: number;
@@ -60,7 +68,9 @@ export interface UpdateReport {
   readonly seconds: number;
 }
 
+/** Something that a user should know of, though the run goes on. What to do about each stands in the guide. */
 export interface MixerWarning {
+  /** What it is about, for programs. */
   readonly code:
     | 'WARN_BACKEND_FALLBACK'
     | 'WARN_CUDA_UNAVAILABLE'
@@ -76,16 +86,32 @@ export interface MixerWarning {
     | 'WARN_ERRORS_UNKNOWN'
     /** A `RunLog` could not be written any more, for instance because the disk is full. */
     | 'WARN_LOG_STOPPED';
+  /** What it is about, for people. */
   readonly message: string;
+  /** Step of the mixer when it was given. */
   readonly step: number;
 }
 
+/** The events of a `Mixer`, for `mixer.on(name, listener)`. */
 export interface MixerEvents {
   /** After every update, before its promise resolves. */
   update: [report: UpdateReport];
   /** A task's measurement was missed. */
-  skip: [miss: Miss & { readonly step: number }];
+  skip: [
+    miss: Miss & {
+      /** Step of the mixer at that update. */
+      readonly step: number;
+    },
+  ];
+  /** Something that a user should know of; without a listener it becomes a warning of the process. */
   warning: [warning: MixerWarning];
   /** A task was retired. */
-  retire: [retired: { readonly task: string; readonly step: number }];
+  retire: [
+    retired: {
+      /** Its name. */
+      readonly task: string;
+      /** Step of the mixer: its first batch without that task. */
+      readonly step: number;
+    },
+  ];
 }

@@ -72,6 +72,7 @@ export class Schedule {
 
 /** Plain JSON. */
 export interface ScheduleState {
+  /** Batches drawn so far. */
   step: number;
   /** Steps at which `due` became true and that no update has served yet. */
   pending: number[];

@@ -18,15 +18,23 @@ export const STATE_VERSION = 3;
 
 /** Options as JSON: the rule by its name, Infinity as a string, what is undefined left out. */
 export type OptionsState = Omit<MixerOptions, 'rule' | 'maxLogStep' | 'tasks'> & {
+  /** Names of the K tasks. */
   tasks: string[];
+  /** Name of the rule; one of your own must be given again. */
   rule: string;
+  /** JSON has no word for Infinity. */
   maxLogStep: number | 'Infinity';
 };
 
+/** All that a `Mixer` needs to go on in another process, as plain JSON: what `state` returns and `Mixer.restore` takes. */
 export interface MixerState extends ScheduleState, MixtureState {
+  /** Tells this JSON from others. */
   format: typeof STATE_FORMAT;
+  /** Of the format; another one is refused. */
   version: typeof STATE_VERSION;
+  /** Where the numbers were computed. */
   origin: StateOrigin;
+  /** All options, with their defaults. */
   options: OptionsState;
 }
 

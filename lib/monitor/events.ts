@@ -31,6 +31,7 @@ export interface LogLine {
 
 /** The first line of a run, and again the first of every process that goes on with it. */
 export interface StartEvent extends LogLine {
+  /** Which event it is. */
   readonly event: 'start';
   /** Since version 2. */
   readonly format?: typeof LOG_FORMAT;
@@ -38,17 +39,29 @@ export interface StartEvent extends LogLine {
   readonly version?: number;
   /** When the log was opened, in UTC, as ISO 8601. Since version 2. */
   readonly time?: string;
-  readonly versions: { readonly pikeMixer: string; readonly node: string };
+  /** Of what wrote it. */
+  readonly versions: {
+    /** Of this package. */
+    readonly pikeMixer: string;
+    /** Of Node.js, as `process.version`. */
+    readonly node: string;
+  };
   /** Names of the K tasks. */
   readonly tasks: readonly string[];
   /** Every option of the mixer, defaults filled in; the rule by its name. */
   readonly options: OptionsState;
+  /** As `Mixer.backend` was then. */
   readonly backend: {
+    /** Which one it is. */
     readonly name: BackendName;
+    /** Of the CPU kernels in use, if it is those. */
     readonly instructionSet?: string;
+    /** Name of the GPU in use, if it is one. */
     readonly device?: string;
+    /** Why this one. */
     readonly reason: string;
   };
+  /** Those that the log begins with. */
   readonly weights: ByTask;
   /** What the mixer remembered, unless it was as new: all that `Mixer.restore` needs. Since version 2. */
   readonly state?: MixerState;
@@ -58,6 +71,7 @@ export interface StartEvent extends LogLine {
 
 /** A training step. More fields may follow, the caller's. */
 export interface StepEvent extends LogLine {
+  /** Which event it is. */
   readonly event: 'step';
   /** Samples of each task in the batch. */
   readonly counts: ByTask;
@@ -83,26 +97,41 @@ export interface LoggedStatistics {
   /** G_jk, K×K row-major; null when not measured. */
   readonly inner: Numbers | null;
   /** Of `normSquared` and `variance`; null when none are known. */
-  readonly standardError: { readonly normSquared: Numbers; readonly variance: Numbers } | null;
+  readonly standardError: {
+    /** Of N_k. */
+    readonly normSquared: Numbers;
+    /** Of σ_k². */
+    readonly variance: Numbers;
+  } | null;
 }
 
 /** As `Conflict`. */
 export interface LoggedConflict {
+  /** Cosines of the expected gradients, K×K row-major; null for a pair with an N <= 0 or without an estimate. */
   readonly cosine: Numbers;
+  /** c, from 0 to ½. */
   readonly conflict: number;
+  /** c̄, from 0 to 1. */
   readonly alignment: number;
   /** null for −Infinity: a weight of 0 where tasks conflict. */
   readonly beta: number | null;
+  /** γ of the bound. */
   readonly gamma: number;
+  /** β > 0. */
   readonly boundHolds: boolean;
+  /** Some pair was left out. */
   readonly uncertain: boolean;
 }
 
 /** An update of the weights: the whole `UpdateReport`. */
 export interface UpdateEvent extends LogLine {
+  /** Which event it is. */
   readonly event: 'update';
+  /** After the update; 0 for a retired task. */
   readonly weights: ByTask;
+  /** Before it. */
   readonly previous: ByTask;
+  /** Factors for the tasks' losses in the training step. */
   readonly lossWeights: ByTask;
   /** Mean training losses; null where not given or not finite, and altogether when none was given. */
   readonly losses: PartlyByTask | null;
@@ -114,52 +143,81 @@ export interface UpdateEvent extends LogLine {
   readonly statistics: LoggedStatistics;
   /** What the rule acted on. */
   readonly smoothed: LoggedStatistics;
+  /** From the smoothed inner products; null when they are not measured. */
   readonly conflict: LoggedConflict | null;
-  readonly missed: readonly { readonly task: string; readonly reason: MissReason }[];
+  /** Tasks without a usable measurement. */
+  readonly missed: readonly {
+    /** Its name. */
+    readonly task: string;
+    /** Why. */
+    readonly reason: MissReason;
+  }[];
+  /** Tasks that take no part any more. */
   readonly retired: readonly string[];
+  /** Tasks whose smoothed N was negative and taken as 0. */
   readonly clipped: readonly string[];
+  /** Tasks that stand on `minWeight`. */
   readonly floored: readonly string[];
+  /** Tasks that `significance` held back. */
   readonly held: readonly string[];
+  /** How many times farther exponents lie apart than their standard errors explain; null where fewer than two are known. */
   readonly heterogeneity: number | null;
+  /** `maxLogStep` shortened the step. */
   readonly limited: boolean;
+  /** Frobenius norm of what `gramian` added to the products. */
   readonly projected: number;
+  /** Times that `due` came and went since the last update. */
   readonly passedOver: number;
 }
 
 /** Held-out losses. */
 export interface EvaluationEvent extends LogLine {
+  /** Which event it is. */
   readonly event: 'evaluation';
+  /** null for a task that was not evaluated, or whose loss is not finite. */
   readonly losses: PartlyByTask;
 }
 
 /** A task's measurement was missed; the update's `missed` tells of it too. */
 export interface SkipEvent extends LogLine {
+  /** Which event it is. */
   readonly event: 'skip';
+  /** Its name. */
   readonly task: string;
+  /** Why. */
   readonly reason: MissReason;
 }
 
 /** A task has left the mixture. */
 export interface RetireEvent extends LogLine {
+  /** Which event it is. */
   readonly event: 'retire';
+  /** Its name. */
   readonly task: string;
   /** Those after it. Since version 2. */
   readonly weights?: ByTask;
 }
 
+/** A warning of the mixer. */
 export interface WarningEvent extends LogLine {
+  /** Which event it is. */
   readonly event: 'warning';
+  /** What it is about, for programs. */
   readonly code: MixerWarning['code'];
+  /** The same, for people. */
   readonly message: string;
 }
 
 /** The run was ended on purpose: without it, it crashed or goes on. More fields may follow, the caller's. */
 export interface EndEvent extends LogLine {
+  /** Which event it is. */
   readonly event: 'end';
+  /** Those that the run ended with. */
   readonly weights: ByTask;
   readonly [detail: string]: unknown;
 }
 
+/** A line of a run log. */
 export type RunEvent =
   | StartEvent
   | StepEvent
@@ -170,10 +228,12 @@ export type RunEvent =
   | WarningEvent
   | EndEvent;
 
+/** What lines can tell of. */
 export type EventName = RunEvent['event'];
 
 /** A line of an event that this release does not know. */
 export interface UnknownEvent extends LogLine {
+  /** Which event it is. */
   readonly event: string;
   readonly [field: string]: unknown;
 }

@@ -21,6 +21,7 @@ import { RunLogParser } from './run-log-parser.js';
 
 /** Something about a file that a reader should know, and that kept nobody from reading it. */
 export interface RunLogNotice {
+  /** What it is about, for programs. */
   readonly code: /** The last line has no end: the writer crashed, or is at it. */
     | 'CUT_OFF'
     /** A line that is none; all others count. */
@@ -34,6 +35,7 @@ export interface RunLogNotice {
     | 'SAME_NAME'
     /** A run went on from an earlier step than the one it had come to; what came after that step is left out. */
     | 'RESUMED_EARLIER';
+  /** The same, for people. */
   readonly message: string;
   /** Counted from 1. */
   readonly line: number;
@@ -55,11 +57,17 @@ export interface LoggedRun {
   readonly start: StartEvent;
   /** It and those of every process that went on with the run. */
   readonly starts: readonly StartEvent[];
+  /** Training steps. */
   readonly steps: readonly StepEvent[];
+  /** Updates of the weights. */
   readonly updates: readonly UpdateEvent[];
+  /** Held-out losses. */
   readonly evaluations: readonly EvaluationEvent[];
+  /** Measurements that were missed. */
   readonly skips: readonly SkipEvent[];
+  /** Tasks that left the mixture. */
   readonly retirements: readonly RetireEvent[];
+  /** Warnings of the mixer. */
   readonly warnings: readonly WarningEvent[];
   /** null: it crashed, or is still going on. */
   readonly end: EndEvent | null;
@@ -71,6 +79,7 @@ export interface LoggedRun {
   readonly notices: readonly RunLogNotice[];
 }
 
+/** Of `readRunLog` and `readRunLogs`. */
 export interface ReadRunLogOptions {
   /** false: leaves `steps` empty, for a long log of which only the updates matter (default true). */
   steps?: boolean;

@@ -24,6 +24,7 @@ import { LogFile } from './log-file.js';
 import { isAsNew } from './new-state.js';
 import { numbersByTask, toLoggedReport } from './report-line.js';
 
+/** Of a `RunLog`. */
 export interface RunLogOptions {
   /** Name of the run (default 'run'). */
   run?: string;
@@ -39,6 +40,10 @@ export interface RunLogOptions {
 /** What an event adds to every line. */
 type Content<E extends LogLine> = Omit<E, keyof LogLine | 'event'>;
 
+/**
+ * Writes a run as JSON Lines, one event per line, as it happens, so that a crash loses nothing. Updates, misses, retirements
+ * and warnings of the mixer are written without being asked for; `step`, `evaluation` and `end` are called by the loop.
+ */
 export class RunLog {
   readonly #mixer: Mixer;
   readonly #path: string;

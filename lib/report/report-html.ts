@@ -8,6 +8,7 @@ import { PikeError } from '../errors.js';
 import type { LoggedRun } from '../monitor/read-run-log.js';
 import { pageData } from './collect.js';
 
+/** Of `reportHtml`. */
 export interface ReportOptions {
   /** Heading of the page (default: 'Run report', or the run's name when there is one). */
   title?: string;

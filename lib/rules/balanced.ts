@@ -59,6 +59,7 @@ function lossWeightsOf(losses: Float64Array, tau: number, lossScale: 'mean' | 'p
   );
 }
 
+/** How losses become the loss weights of Balanced-PiKE. */
 export interface LossWeightOptions {
   /** τ > 0, 1 to 3 in the paper (default 1). */
   tau?: number;
@@ -83,6 +84,7 @@ export function balancedLossWeights(
   );
 }
 
+/** Of `balanced`: those of `pike`, and losses. */
 export interface BalancedOptions extends PikeOptions, LossWeightOptions {
   /** Mean training losses of the K tasks. */
   losses: ArrayLike<number>;

@@ -62,6 +62,7 @@ function conceptualStep(
   );
 }
 
+/** Of `conceptual`. */
 export interface ConceptualOptions extends BoundOptions {
   /** b: samples per training batch. */
   batchSize: number;

@@ -129,6 +129,7 @@ function gramianStep(
   return { ...step, projected };
 }
 
+/** Of `gramian`. */
 export interface GramianOptions extends StatelessOptions {
   /** η: step size. */
   learningRate: number;
@@ -140,6 +141,7 @@ export interface GramianOptions extends StatelessOptions {
 export interface GramianStatistics {
   /** G, K×K row-major and symmetric, with N on its diagonal; it need not be positive semidefinite. */
   inner: ArrayLike<number> | null;
+  /** σ_k²: variances of the gradients per sample, length K. */
   variance: ArrayLike<number>;
 }
 

@@ -77,6 +77,7 @@ function mirrorStep(
   return { ...exponentiatedStep(logWeights, significant, options), held };
 }
 
+/** Of `mirror`. */
 export interface MirrorOptions extends StatelessOptions, BoundOptions {
   /** α (default: the safe step 1/max_k κ_k, κ_k = Lη²γ max(N_k, 0); while that has no bound nothing moves). */
   alpha?: number;

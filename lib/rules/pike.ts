@@ -79,6 +79,7 @@ export function pikeStep(
   return { ...step, held };
 }
 
+/** Of `pike`. */
 export interface PikeOptions extends StatelessOptions {
   /** ζ1 (default 0.05). */
   zeta1?: number;

@@ -34,7 +34,9 @@ export interface RuleOptions {
   readonly smoothness?: number | undefined;
   /** α: rate of mirror steps. */
   readonly alpha?: number | undefined;
+  /** β of the conflict bound. */
   readonly beta: number;
+  /** γ of the conflict bound. */
   readonly gamma: number;
   /** z: how many standard errors a difference must exceed to move weights, see significance.ts; 0: whatever it is. */
   readonly significance: number;
@@ -52,11 +54,13 @@ export interface RuleState {
   [key: string]: Json;
 }
 
+/** What an update of a rule knows beside the statistics. */
 export interface RuleContext {
   /** Step of the mixer at this update. */
   readonly step: number;
   /** Mean training loss of every task at this update, NaN where unknown; null when no losses were given. */
   readonly losses: Float64Array | null;
+  /** Those of the mixer, for the K tasks at hand. */
   readonly options: RuleOptions;
   /**
    * Once tasks have been retired, which of the mixer's tasks the K at hand are, for a rule that was made with numbers for
@@ -65,7 +69,9 @@ export interface RuleContext {
   readonly active?: readonly number[];
 }
 
+/** What an update of a rule gives. */
 export interface RuleResult {
+  /** What it remembers from here on. */
   readonly state: RuleState;
   /** Factors for the tasks' losses in the training step, length K; all 1 when left out. */
   readonly lossWeights?: Float64Array;
@@ -79,23 +85,33 @@ export interface RuleResult {
   readonly projected?: number;
 }
 
+/** What must be measured for a rule; what is left out is not needed, but for gradients. */
 export interface RuleNeeds {
   /** false: no gradient has to be measured; an update needs losses alone, if `losses`, or nothing (default true). */
   readonly gradients?: boolean;
+  /** The tasks' mean training losses. */
   readonly losses?: boolean;
+  /** The variances σ_k². */
   readonly variance?: boolean;
+  /** The inner products G_jk, which cost K vectors of memory instead of one. */
   readonly inner?: boolean;
 }
 
+/** A rule's own defaults for options of the `Mixer`. */
 export interface RuleDefaults {
+  /** T0: steps between updates. */
   readonly updateInterval?: number;
+  /** Smallest weight. */
   readonly minWeight?: number;
+  /** Largest change of a log-weight in one update. */
   readonly maxLogStep?: number;
+  /** λ of the pull towards the initial weights. */
   readonly priorPull?: number;
 }
 
 /** A rule that turns statistics into weights. Users may write their own and pass it as `rule`. */
 export interface WeightRule {
+  /** What states and messages call it. */
   readonly name: string;
   /** What must be measured for it. */
   readonly needs: RuleNeeds;

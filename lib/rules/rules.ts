@@ -10,6 +10,7 @@ import { mirrorRule } from './mirror.js';
 import { pikeRule } from './pike.js';
 import type { WeightRule } from './rule.js';
 
+/** The rules that `rule` of the `Mixer` knows by name. Those that need numbers of yours are functions, such as `temperature`. */
 export const rules: Readonly<Record<string, WeightRule>> = {
   pike: pikeRule,
   mirror: mirrorRule,

@@ -41,7 +41,9 @@ export interface BoundOptions {
 
 /** The statistics of K tasks that the stateless forms read. */
 export interface RuleStatistics {
+  /** N_k: squared norms of the expected gradients, length K. */
   normSquared: ArrayLike<number>;
+  /** σ_k²: variances of the gradients per sample, length K. */
   variance: ArrayLike<number>;
 }
 

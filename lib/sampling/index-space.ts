@@ -16,6 +16,7 @@ import { permutation } from './permutation.js';
 import { checkPosition } from './positions.js';
 import type { Cursor, Drawn, SampleSource } from './source.js';
 
+/** Of sources whose samples can be had in any order. */
 export interface OrderOptions {
   /** Whether each pass takes the samples in another order (default true); false: in their own. */
   shuffle?: boolean;

@@ -24,7 +24,7 @@ type AnyIterator<T> = AsyncIterator<T> | Iterator<T>;
  * @param make called at the first `read` of a pass, also of one that is gone on with
  * @throws PikeError `ERR_INVALID_OPTION` when this is no function
  */
-export function iterableSource<T>(make: (pass: Pass) => AnyIterable<T>): SampleSource<T> {
+export function iterableSource<T>(make: (pass: Pass) => AsyncIterable<T> | Iterable<T>): SampleSource<T> {
   if (typeof make !== 'function')
     throw new PikeError('ERR_INVALID_OPTION', `iterableSource takes a function, not ${show(make)}.`);
   const begun = new WeakSet<object>();
@@ -52,7 +52,7 @@ export function iterableSource<T>(make: (pass: Pass) => AnyIterable<T>): SampleS
  *
  * @throws PikeError `ERR_INVALID_OPTION` when it cannot be iterated; from `open`, `ERR_SOURCE` the second time
  */
-export function onePassSource<T>(iterable: AnyIterable<T>): SampleSource<T> {
+export function onePassSource<T>(iterable: AsyncIterable<T> | Iterable<T>): SampleSource<T> {
   if (!isIterable(iterable))
     throw new PikeError('ERR_INVALID_OPTION', `onePassSource takes an iterable, not ${show(iterable)}.`);
   let opened = false;

@@ -16,11 +16,13 @@ import { LineReader } from './line-reader.js';
 import { checkPosition } from './positions.js';
 import type { Cursor, Drawn, SampleSource } from './source.js';
 
+/** Of `jsonLines`. */
 export interface LineFileOptions {
   /** Longest line that is read, in bytes (default 16 MiB); a longer one is an error and not a lack of memory. */
   maxLineBytes?: number;
 }
 
+/** Of `textLines`. */
 export interface TextLinesOptions extends LineFileOptions {
   /** Whether lines of nothing but white space are passed over (default false). */
   skipBlank?: boolean;

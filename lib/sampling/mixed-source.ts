@@ -30,6 +30,7 @@ import type { Drawn, SourceInput } from './source.js';
 import type { TaskStream } from './task-stream.js';
 import { LONGEST_TIMEOUT, sharedController, sharedSignal } from './wait.js';
 
+/** How samples are read. No part of a state. */
 export interface StreamingOptions {
   /**
    * Samples of every task that are read ahead while a batch is trained on (default 2b/K, rounded up: two batches in all).
@@ -42,7 +43,9 @@ export interface StreamingOptions {
   signal?: AbortSignal;
 }
 
+/** Of a `MixedSource`. */
 export interface MixedSourceOptions<T> extends StreamingOptions {
+  /** Says how many samples of each task a batch has. */
   mixer: Mixer;
   /** By task: all tasks of the mixer, and no others. */
   sources: Readonly<Record<string, SourceInput<T>>>;
@@ -52,6 +55,7 @@ export interface MixedSourceOptions<T> extends StreamingOptions {
   seed?: number;
 }
 
+/** Of `MixedSource.restore`. */
 export interface RestoreOptions<T> extends StreamingOptions {
   /** The same sources. */
   sources: Readonly<Record<string, SourceInput<T>>>;
@@ -75,7 +79,13 @@ export interface MixedBatch<T> {
   readonly samples: T[];
 }
 
+/**
+ * Batches from one source per task, by the counts of a mixer: `for await (const { samples } of mixed)`. It shuffles, reads
+ * ahead, retires tasks whose source has come to its end, serves samples to measure with from cursors of their own (`draw`),
+ * and goes on from a saved state with the same samples.
+ */
 export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatch<T>> {
+  /** Says how many samples of each task a batch has; `next` of it is called here, once for each batch. */
   readonly mixer: Mixer;
   readonly #seed: number;
   readonly #tasks: readonly MixedTask<T>[];
@@ -198,6 +208,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     return this;
   }
 
+  /** As `return`, at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#returns++;
     await this.#close();

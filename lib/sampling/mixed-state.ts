@@ -12,6 +12,7 @@ export const MIXED_STATE_VERSION = 1;
 export interface SourceState {
   /** Samples in one pass, where it is known: a source of another size is another one. */
   size?: number;
+  /** What happens when it has been passed over. */
   policy: Policy;
   /** Where the hand-out of batches stands. */
   training: StreamState;
@@ -19,10 +20,15 @@ export interface SourceState {
   measuring: StreamState;
 }
 
+/** All that a `MixedSource` needs to go on in another process, as plain JSON: what `state` returns and `restore` takes. */
 export interface MixedSourceState {
+  /** Tells this JSON from others. */
   format: typeof MIXED_STATE_FORMAT;
+  /** Of the format; another one is refused. */
   version: typeof MIXED_STATE_VERSION;
+  /** Of its mixer. */
   mixer: MixerState;
+  /** Of the shuffles. */
   seed: number;
   /** By task. */
   sources: Record<string, SourceState>;

@@ -8,7 +8,16 @@ import { refuseUnknown, requireOneOf, requirePositiveInteger, show } from '../va
  * - `'drop'`: after one pass the source is retired, and its weight goes to the others;
  * - `{ repeat: n }`: after n passes it is dropped, or, with `after: 'stop'`, the mixture ends.
  */
-export type Policy = 'stop' | 'drop' | 'repeat' | { repeat: number; after?: 'drop' | 'stop' };
+export type Policy =
+  | 'stop'
+  | 'drop'
+  | 'repeat'
+  | {
+      /** Passes, at least 1. */
+      repeat: number;
+      /** What comes after them (default 'drop'). */
+      after?: 'drop' | 'stop';
+    };
 
 export interface Passes {
   /** Passes over the source, Infinity for no end. */

@@ -7,6 +7,7 @@ import type { Json } from '../rules/rule.js';
 
 /** Samples of a source in the order in which they came. */
 export interface Drawn<T> {
+  /** The samples themselves. */
   samples: T[];
   /** `samples[i]` is sample number `indices[i]` of its source: its index in an array, line of a file, order of arrival. */
   indices: number[];
@@ -34,6 +35,7 @@ export interface Cursor<T> {
   close(): Promise<void>;
 }
 
+/** What samples of one task come from. The functions of this library make some; write one of your own for other data. */
 export interface SampleSource<T> {
   /** Samples in one pass, where it is known. */
   readonly size?: number;

@@ -9,7 +9,7 @@ import { show } from '../validate.js';
 import type { Cursor, Drawn, SampleSource } from './source.js';
 import { waitFor } from './wait.js';
 
-/** Plain JSON. */
+/** Where the samples of a task stand, as plain JSON. */
 export interface StreamState {
   /** Number of the pass. */
   epoch: number;

@@ -2,9 +2,13 @@
 
 /** Averages of a list of numbers, as plain JSON. `known[i]` is false while entry i never had an estimate. */
 export interface Average {
+  /** Weighted sums of the estimates. */
   numerator: number[];
+  /** Sums of their weights. */
   denominator: number[];
+  /** The average; 0 while it is not known. */
   estimate: number[];
+  /** Whether there ever was an estimate. */
   known: boolean[];
 }
 

@@ -6,6 +6,7 @@ import { PikeError } from '../errors.js';
 import { requireWeights } from '../validate.js';
 import type { Statistics } from './statistics.js';
 
+/** How far K tasks pull against each other, and what that makes of PiKE's bound (Li et al., section 3). */
 export interface Conflict {
   /** Cosines of the expected gradients, K×K row-major; NaN for a pair with an N <= 0 or without an estimate. */
   readonly cosine: Float64Array;
@@ -24,6 +25,9 @@ export interface Conflict {
 }
 
 /**
+ * How far tasks pull against each other: cosines, c-conflict (Def. 3.1), c̄-alignment (Def. 3.2), and whether the bound (8)
+ * that PiKE descends holds at these weights. Li et al., arXiv 2502.06244.
+ *
  * @param statistics smoothed statistics; on single estimates c > ½ is common
  * @param options.weights the K current weights
  * @returns null when `statistics.inner` is null: without inner products nothing is known of conflict

@@ -23,6 +23,7 @@ export interface AverageError {
   precision: number[];
   /** The error; 0 while `known[i]` is false. */
   error: number[];
+  /** Whether it is known. */
   known: boolean[];
 }
 

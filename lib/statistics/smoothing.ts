@@ -13,10 +13,19 @@ import type { StandardErrors, Statistics } from './statistics.js';
 
 /** The smoothed statistics of K tasks, as plain JSON. `inner` holds the pairs j < k row by row, or is empty. */
 export interface SmoothingState {
+  /** Of N. */
   normSquared: Average;
+  /** Of σ². */
   variance: Average;
+  /** Of G. */
   inner: Average;
-  errors: { normSquared: AverageError; variance: AverageError };
+  /** Their standard errors. */
+  errors: {
+    /** Of N. */
+    normSquared: AverageError;
+    /** Of σ². */
+    variance: AverageError;
+  };
 }
 
 export function initSmoothing(tasks: number, inner: boolean): SmoothingState {

@@ -23,6 +23,12 @@ std::vector<std::size_t> MeasuredTasks(const std::vector<std::int32_t>& rows_per
   return tasks;
 }
 
+/// An address to fetch from that may lie past the end of a row, where no pointer may be formed by addition.
+const void* Beyond(const void* address, std::int64_t bytes) {
+  return reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(address) +
+                                       static_cast<std::uintptr_t>(bytes));
+}
+
 template <typename Element>
 ProductsBlock<Element> Means(const std::vector<const Element*>& means, const TaskScratch& scratch,
                              std::int64_t count, std::int64_t size) {
@@ -77,8 +83,9 @@ bool TaskSums::Add(std::size_t tensor, std::int64_t offset, std::int64_t count, 
   const std::size_t rows = input_.rows.size();
   for (std::size_t i = 0; i < rows; ++i)
     scratch.addresses[i] = static_cast<const char*>(input_.rows[i][tensor]) + offset * size;
-  for (std::size_t i = rows; i < scratch.addresses.size(); ++i)
-    scratch.addresses[i] = static_cast<const char*>(scratch.addresses[i - rows]) + count * size;
+  // Without rows, nothing comes.
+  for (std::size_t i = rows; rows > 0 && i < scratch.addresses.size(); ++i)
+    scratch.addresses[i] = Beyond(scratch.addresses[i - rows], count * size);
   if (in_floats) {
     if (metric &&
         !LoadRoots(kernels_, *input_.preconditioner, tensor, offset, count, invalid, scratch.roots<float>()))

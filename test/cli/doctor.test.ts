@@ -15,6 +15,8 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const folder = mkdtempSync(join(tmpdir(), 'pike-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const addon = loadAddon();
+// Tests of native code must fail, not be skipped, where it is not built.
+if (!addon.addon) throw new Error(`run \`npm run build:native\` first: ${addon.reasons.join('; ')}`);
 
 function runDoctor(env: NodeJS.ProcessEnv, args: string[] = [], root = ROOT) {
   const { status, stdout, stderr } = spawnSync(
@@ -39,7 +41,7 @@ function doctor(
   return { status, found, advice: found.advice.map(({ text }) => text).join('\n') };
 }
 
-describe.runIf(addon.addon && process.platform === 'linux')('doctor', () => {
+describe.runIf(process.platform === 'linux')('doctor', () => {
   it('tells what works, and where it comes from', () => {
     const { status, found } = doctor({ PIKE_MIXER_ADDON: addon.path! });
     expect(status).toBe(0);
@@ -147,16 +149,17 @@ describe.runIf(addon.addon && process.platform === 'linux')('doctor', () => {
       return root;
     }
     const candidates = [
-      `prebuilds/${process.platform}-${process.arch}/pike_mixer.node`,
       'build-cmake/Release/pike_mixer.node',
       'build/Release/pike_mixer.node',
+      `prebuilds/${process.platform}-${process.arch}/pike_mixer.node`,
     ];
 
     it('that is removed: every place where it was looked for', () => {
       const root = packageWith('removed', {});
       const { status, found, advice } = doctor({ PIKE_MIXER_ADDON: '' }, root);
       expect(status).toBe(1);
-      const failure = { trouble: 'missing', cause: 'there is no such file' };
+      const cause = expect.stringMatching(/^there is no such file/);
+      const failure = { trouble: 'missing', cause };
       expect(found.addon.candidates).toEqual(
         candidates.map((path) => ({ path: join(root, path), state: 'failed', failure })),
       );
@@ -178,7 +181,7 @@ describe.runIf(addon.addon && process.platform === 'linux')('doctor', () => {
       expect(status).toBe(0);
       expect(found.addon.path).toBe(join(root, candidates[1]));
       expect(found.addon.candidates.map(({ state }) => state)).toEqual(['failed', 'loaded', 'not tried']);
-      expect(advice).toMatch(/^Remove .*prebuilds.*damaged/);
+      expect(advice).toMatch(/^Remove .*build-cmake.*damaged/);
       expect(advice).not.toContain('\n');
     });
   });

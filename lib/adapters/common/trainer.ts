@@ -9,6 +9,7 @@ import type { RowCollector } from './collector.js';
 import { type StepCost, Stopwatch } from './cost.js';
 import { type MicroBatch, microBatchesOf } from './micro-batches.js';
 
+/** What one training step did. */
 export interface TrainStep {
   /** Samples of every task in this batch, length K. */
   readonly counts: Int32Array;
@@ -22,6 +23,7 @@ export interface TrainStep {
   readonly cost: StepCost;
 }
 
+/** How a trainer takes its steps. */
 export interface StepOptions {
   /** false trains on the mixer's weights as they are, for comparison (default true). */
   measure?: boolean;

@@ -11,6 +11,7 @@ import type { DeviceBatch, HostBatch } from './batches.js';
 import { JaxStack } from './stack.js';
 import { consuming, type Jax, type Optimizer, requireFloat32Leaves, type Tree } from './trees.js';
 
+/** Of `createTrainer`. */
 export interface TrainerOptions<P extends Tree, B extends HostBatch> extends StepOptions {
   /** The initial parameters: float32 arrays, nested as you like. Consumed. */
   params: P;
@@ -38,6 +39,7 @@ export interface TrainerOptions<P extends Tree, B extends HostBatch> extends Ste
   rows?: RowMode;
 }
 
+/** A training loop, which owns parameters and optimiser until it is disposed of. */
 export interface Trainer<P extends Tree> {
   /**
    * Draws a batch, moves the parameters, and updates the weights if due, which goes on beside the optimiser's work. An error
@@ -58,6 +60,7 @@ export interface Trainer<P extends Tree> {
    * @throws PikeError `ERR_ORDER` while a step is in flight
    */
   dispose(): void;
+  /** As `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void;
 }
 

@@ -13,6 +13,7 @@ export type Tree = jaxjs.JsTree<jaxjs.Array>;
  * method, not a property, so that optax's generic functions fit.
  */
 export interface Optimizer {
+  /** The state before the first step, of parameters like these. */
   // biome-ignore lint/suspicious/noExplicitAny: optax types its state as any tree, and its functions as generic
   init(params: any): any;
   /** Gradients and state in, updates to add to the parameters and the next state out. */

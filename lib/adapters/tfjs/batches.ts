@@ -11,7 +11,12 @@ export type Tf = typeof tfjs;
 export type Batch = object;
 
 /** What `fitDataset` takes. */
-export type LabeledBatch = { xs: tfjs.Tensor; ys: tfjs.Tensor };
+export type LabeledBatch = {
+  /** Inputs, samples along the first axis. */
+  xs: tfjs.Tensor;
+  /** Targets, likewise. */
+  ys: tfjs.Tensor;
+};
 
 /**
  * Joins one source per task into a `DrawBatch`: each returns `n` samples, joined along the first axis.

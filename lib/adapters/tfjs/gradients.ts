@@ -13,8 +13,11 @@ import { elementsOf } from './memory.js';
 /** Mean loss of a batch over its samples, as a scalar tensor on which gradients can be taken. */
 export type BatchLoss<B extends Batch> = (batch: B) => tfjs.Scalar;
 
+/** What gradients are taken of, and how they are measured. */
 export interface GradientOptions<B extends Batch> {
+  /** Returns `sum(counts)` samples, those of the first task first; its tensors are disposed after use. */
   draw: DrawBatch<B>;
+  /** Mean loss of a batch. */
   loss: BatchLoss<B>;
   /** The model's trainable variables. */
   variables: tfjs.Variable[];

@@ -21,7 +21,9 @@ import {
   writeGradients,
 } from './gradients.js';
 
+/** Of `createTrainer`. */
 export interface TrainerOptions<B extends Batch> extends GradientOptions<B>, StepOptions {
+  /** Takes the steps. When it is Adam, gradients are measured in its metric, once it has taken ten. */
   optimizer: tfjs.Optimizer;
 }
 

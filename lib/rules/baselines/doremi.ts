@@ -19,6 +19,7 @@ import { bound, normalize, weightsOf } from '../simplex.js';
 import { assertSameParameters, decodeCount, decodeKnown, encodeKnown, requirePerTask } from './parameters.js';
 import { stepTowards } from './step-towards.js';
 
+/** Of `doremi`. */
 export interface DoremiOptions {
   /** Mean losses of a reference model, K numbers, tasks in order: on the same kind of data as the training losses. */
   referenceLosses: ArrayLike<number>;

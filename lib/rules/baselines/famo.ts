@@ -26,6 +26,7 @@ import {
 import { bound, normalize, stay } from '../simplex.js';
 import { assertSameParameters, decodeCount, decodeKnown, encodeKnown, requirePerTask } from './parameters.js';
 
+/** Of `famo`. */
 export interface FamoOptions {
   /** β: step size of the logits ξ (default 0.025). */
   learningRate?: number;

@@ -27,6 +27,7 @@ import { assertSameParameters, encodeNumber, type Parameters, requirePerTask } f
 
 export const uniformRule: WeightRule = fixedRule('uniform', {}, (tasks) => new Float64Array(tasks));
 
+/** Of `proportional`. */
 export interface SizesOptions {
   /** How much data of every task there is (samples, tokens, bytes: only ratios count), K numbers > 0, tasks in order. */
   sizes: ArrayLike<number>;
@@ -43,6 +44,7 @@ export function proportional(options: SizesOptions): WeightRule {
   return bySize('proportional', { sizes: Array.from(sizes) }, sizes, 1);
 }
 
+/** Of `temperature`. */
 export interface TemperatureOptions extends SizesOptions {
   /** T > 0, may be Infinity (default 5, as in Arivazhagan et al.). */
   temperature?: number;

@@ -17,6 +17,7 @@ import { bound, normalize } from '../simplex.js';
 import { assertSameParameters, decodeCount, decodeKnown, encodeKnown } from './parameters.js';
 import { stepTowards } from './step-towards.js';
 
+/** Of `odm`. */
 export interface OdmOptions {
   /** α of the average of rewards, in [0, 1) (default 0.9, as in the authors' code). */
   smoothing?: number;

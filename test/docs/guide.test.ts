@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { resolveOptions } from '../../lib/mixer/options.js';
-import { blocks, root, run } from '../support/scripts.js';
+import { expect, it } from 'vitest';
+import { expectDefaults } from '../support/defaults.js';
+import { describeDocument } from '../support/documents.js';
+import { root } from '../support/markdown.js';
+import { run } from '../support/scripts.js';
 
 const guide = readFileSync(join(root, 'docs/guide.md'), 'utf8');
 
@@ -25,11 +27,11 @@ function patched(script: string, diff: string): string {
 const telling =
   '\nconsole.log(JSON.stringify({ step: mixer.step, due: mixer.due, weights: Array.from(mixer.weights) }));';
 
-describe('the guide', () => {
-  const [[trainScript, fitScript], diffs] = [blocks('docs/guide.md', 'js'), blocks('docs/guide.md', 'diff')];
+describeDocument('docs/guide.md', (examples) => {
+  const [trainScript, fitScript] = [examples.take('js'), examples.take('js')];
+  const diffs = [examples.take('diff'), examples.take('diff')];
 
   it('adds at most ten lines to either script', () => {
-    expect(diffs.length).toBe(2);
     for (const diff of diffs)
       expect(diff.split('\n').filter((line) => line.startsWith('+')).length).toBeLessThanOrEqual(10);
     const [added, removed] = ['+', '-'].map(
@@ -84,28 +86,19 @@ describe('the guide', () => {
   });
 
   it('its table has the defaults that the code has', () => {
-    const options = resolveOptions({ tasks: ['a', 'b'], batchSize: 80 });
-    const cell = (name: string) =>
-      guide
-        .split('\n')
-        .find((line) => line.startsWith(`| \`${name}\``))
-        ?.split('|')[2]
-        .trim()
-        .replaceAll('`', '');
-    for (const name of [
+    expectDefaults(guide, [
       'updateInterval',
       'zeta1',
+      'zeta2',
       'microBatches',
+      'microBatchSize',
       'smoothing',
+      'minWeight',
       'minPerTask',
       'priorPull',
       'maxLogStep',
+      'scale',
       'significance',
-    ] as const)
-      expect(cell(name), name).toBe(String(options[name]));
-    expect(cell('scale')).toBe(`'${options.scale}'`);
-    expect([cell('minWeight'), options.minWeight]).toEqual(['0.5/K', 0.25]);
-    expect([cell('zeta2'), options.zeta2]).toEqual(['0.1 · ζ1', 0.1 * options.zeta1]);
-    expect([cell('microBatchSize'), options.microBatchSize]).toEqual(['b/(K·m)', 10]);
+    ]);
   });
 });

@@ -1,13 +1,11 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeDocument } from '../support/documents.js';
+import { root } from '../support/markdown.js';
+import { runIn, scriptFolder } from '../support/scripts.js';
 
-const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const doc = readFileSync(join(root, 'docs/sampling.md'), 'utf8');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const [begin, resume, failure] = Array.from(doc.matchAll(/```js\n([\s\S]*?)```/g), ([, code]) => code);
 
 /** What the examples leave to their reader: data, a model that learns, and a place to see what it was trained on. */
 const surroundings = `
@@ -24,8 +22,7 @@ const ending =
 
 let folder: string;
 beforeAll(() => {
-  // Inside the package's own folder, so that 'pike-mixer' resolves by its exports, to the built files.
-  folder = mkdtempSync(join(root, 'dist', 'sampling-doc-'));
+  folder = scriptFolder();
   for (const task of ['en', 'hi'])
     writeFileSync(
       join(folder, `${task}.jsonl`),
@@ -38,16 +35,17 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function runs(example: string, before: string, after: string) {
   const [, imported, rest] = example.match(/^import \{ (.*?) \} from 'pike-mixer';\n([\s\S]*)/)!;
   const names = new Set([...imported.split(', '), 'loadState', 'saveState']);
-  const file = join(folder, 'example.mjs');
   const head = `import { ${[...names].join(', ')} } from 'pike-mixer';`;
-  writeFileSync(file, [head, surroundings, before, rest, after, ending].join('\n'));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [file], { encoding: 'utf8', cwd: folder });
+  const script = [head, surroundings, before, rest, after, ending].join('\n');
+  const { status, stdout, stderr } = runIn(folder, script);
   expect([status, stderr]).toEqual([0, '']);
   const lines = stdout.trimEnd().split('\n');
   return { ...JSON.parse(lines.at(-1)!), lines };
 }
 
-describe('docs/sampling.md', () => {
+describeDocument('docs/sampling.md', (examples) => {
+  const [begin, resume, failure] = [1, 2, 3].map(() => examples.take('js'));
+
   it('its examples run as written, one after the other, through the published entry point', () => {
     const goOn = 'for await (const { samples, step } of mixed) { train(samples); if (step === 59) break; }';
     const whole = runs(begin, 'const steps = 60;', '');
@@ -84,15 +82,6 @@ describe('docs/sampling.md', () => {
       "Source 'en' failed: The iterable failed after 12 samples: the disk is gone",
     );
     expect(result.file.mixed.mixer.step).toBe(2);
-  });
-
-  it('README shows the same in two lines', () => {
-    const [code] = Array.from(readme.matchAll(/```js\n([\s\S]*?)```/g), ([, code]) => code).slice(1);
-    const imports = "import { jsonLines, Mixer, MixedSource } from 'pike-mixer';\n";
-    const given = "const mixer = new Mixer({ tasks: ['en', 'hi', 'de'], batchSize: 64 }); let left = 5;";
-    const stops = code.replace('train(samples);', '{ train(samples); if (--left === 0) break; }');
-    expect(stops).not.toBe(code);
-    expect(runs(imports + stops, given, '').trained.length).toBe(5 * 64);
   });
 
   it('names the defaults and the errors that the code has', () => {
