@@ -69,7 +69,7 @@ export function licenceOf(key, packages = lock()) {
 function section(title, introduction, keys) {
   const parts = keys.map((key) => {
     const { name, version, licence, text } = licenceOf(key);
-    return `### ${name} ${version} (${licence})\n\n\`\`\`text\n${text}\n\`\`\`\n`;
+    return `### ${name} ${version} (${licence})\n\n${text.replace(/^(?=.)/gm, '    ')}\n`;
   });
   return `## ${title}\n\n${introduction}\n\n${parts.join('\n')}`;
 }

@@ -81,11 +81,11 @@ export function pack(folder: string): Packed {
 }
 
 /** An environment with this Node.js on the PATH and nothing else: no compiler, no make, no Python. */
-export function bareEnvironment(folder: string, node = process.execPath): NodeJS.ProcessEnv {
+export function bareEnvironment(folder: string): NodeJS.ProcessEnv {
   const path = join(folder, 'bin');
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path);
-  symlinkSync(node, join(path, 'node'));
+  symlinkSync(process.execPath, join(path, 'node'));
   // The registry and the cache are those that this machine is set up for; nothing else of its settings.
   const kept = Object.entries(process.env).filter(([name]) =>
     /^(HOME|npm_config_(registry|cache|userconfig)|.*_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE)$/i.test(name),
@@ -97,16 +97,15 @@ export function bareEnvironment(folder: string, node = process.execPath): NodeJS
 export function installPacked(
   { tarball }: Packed,
   folder: string,
-  options: { node?: string; npm?: string; scripts?: boolean } = {},
+  options: { scripts?: boolean } = {},
 ): string {
-  const { node = process.execPath, npm = npmScript(), scripts = false } = options;
   const consumer = mkdtempSync(join(folder, 'consumer-'));
   writeFileSync(
     join(consumer, 'package.json'),
     '{ "name": "consumer", "version": "1.0.0", "private": true }',
   );
   const args = ['install', '--prefer-offline', '--no-audit', '--no-fund', '--omit=peer', tarball];
-  if (!scripts) args.push('--ignore-scripts');
-  runWell(node, [npm, ...args], consumer, bareEnvironment(consumer, node));
+  if (!options.scripts) args.push('--ignore-scripts');
+  runWell(process.execPath, [npmScript(), ...args], consumer, bareEnvironment(consumer));
   return consumer;
 }
