@@ -4,15 +4,24 @@ import { VERSION } from '../version.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit-codes.js';
 import type { Io } from './io.js';
+import { replayCommand } from './replay.js';
 import { reportCommand } from './report.js';
+import { verifyCommand } from './verify.js';
 
 /** In the order of the help. */
-const COMMANDS: readonly ((io: Io) => Command)[] = [doctorCommand, reportCommand];
+const COMMANDS: readonly ((io: Io) => Command)[] = [
+  doctorCommand,
+  verifyCommand,
+  reportCommand,
+  replayCommand,
+];
 
 const EXAMPLES = `
 Examples:
   $ pike-mixer doctor
+  $ pike-mixer verify --quick
   $ pike-mixer report run.jsonl
+  $ pike-mixer replay run.jsonl --zeta1 0.02,0.05,0.1
   $ pike-mixer help doctor
 `;
 
