@@ -25,7 +25,8 @@ export interface ProblemSetOptions {
   readonly mixed: boolean;
 }
 
-export type VerificationSize = 'full' | 'quick';
+/** All, less of everything, or only whether it runs ('tiny', for tests). */
+export type VerificationSize = 'full' | 'quick' | 'tiny';
 
 const repeat = (count: number, rows: number) => new Array<number>(count).fill(rows);
 
@@ -51,9 +52,13 @@ const SHAPES: readonly (readonly [rowsPerTask: readonly number[], inner: boolean
 const QUICK_SHAPES = 7;
 
 /** Elements of all rows of a problem together. */
-const ELEMENTS: Readonly<Record<VerificationSize, number>> = { full: 2e6, quick: 1e5 };
-const LONG_ROW: Readonly<Record<VerificationSize, number>> = { full: 3_000_017, quick: 300_007 };
-const RANDOM_SHAPES: Readonly<Record<VerificationSize, number>> = { full: 200, quick: 30 };
+const ELEMENTS: Readonly<Record<VerificationSize, number>> = { full: 2e6, quick: 1e5, tiny: 3000 };
+const LONG_ROW: Readonly<Record<VerificationSize, number>> = {
+  full: 3_000_017,
+  quick: 300_007,
+  tiny: 5003,
+};
+const RANDOM_SHAPES: Readonly<Record<VerificationSize, number>> = { full: 200, quick: 30, tiny: 4 };
 
 const HOSTILE_VALUES: readonly Values[] = [
   'constant',
@@ -101,8 +106,8 @@ function cut(rowsPerTask: readonly number[], size: VerificationSize): number[] {
 
 function addShapes({ size, dtypes }: ProblemSetOptions, add: Add): void {
   for (const dtype of dtypes) {
-    for (const [rowsPerTask, inner] of size === 'quick' ? SHAPES.slice(0, QUICK_SHAPES) : SHAPES)
-      for (const shift of size === 'quick' ? [rowsPerTask.length % 2 ? 3 : 0] : [0, 3])
+    for (const [rowsPerTask, inner] of size === 'full' ? SHAPES : SHAPES.slice(0, QUICK_SHAPES))
+      for (const shift of size === 'full' ? [0, 3] : [rowsPerTask.length % 2 ? 3 : 0])
         add('rows at once', { dtype, lengths: cut(rowsPerTask, size), rowsPerTask, inner, shift });
     for (const rowsPerTask of [[2], [2, 3], repeat(6, 3)])
       for (const inner of [false, true])
@@ -116,14 +121,14 @@ function addShapes({ size, dtypes }: ProblemSetOptions, add: Add): void {
         });
     for (const streamed of [false, true])
       add('long rows', { dtype, lengths: [LONG_ROW[size]], rowsPerTask: [2, 3], streamed });
-    for (const length of size === 'quick' ? [1, 17, 2049] : [1, 7, 17, 255, 511, 2047, 2049])
+    for (const length of size === 'full' ? [1, 7, 17, 255, 511, 2047, 2049] : [1, 17, 2049])
       add('odd lengths', { dtype, lengths: [length], rowsPerTask: [2, 3, 2], shift: 5 });
   }
 }
 
 function addMetrics({ size, dtypes }: ProblemSetOptions, add: Add): void {
   for (const dtype of dtypes)
-    for (const rowsPerTask of size === 'quick' ? [[2, 3]] : [[2, 3], repeat(6, 3)])
+    for (const rowsPerTask of size === 'full' ? [[2, 3], repeat(6, 3)] : [[2, 3]])
       for (const streamed of [false, true])
         for (const inner of [false, true])
           add('preconditioned', {
@@ -138,7 +143,7 @@ function addMetrics({ size, dtypes }: ProblemSetOptions, add: Add): void {
 }
 
 function addLists({ size, dtypes, mixed }: ProblemSetOptions, add: Add): void {
-  const lengths = Array.from({ length: size === 'quick' ? 300 : 3000 }, (_, t) => (t * 7) % 23);
+  const lengths = Array.from({ length: size === 'full' ? 3000 : 300 }, (_, t) => (t * 7) % 23);
   const kinds: (readonly Dtype[] | undefined)[] = dtypes.map(() => undefined);
   for (const streamed of [false, true]) {
     for (const [i, dtype] of dtypes.entries())
@@ -156,7 +161,7 @@ function addRandomShapes({ size, seed, dtypes, mixed }: ProblemSetOptions, add: 
       pick([0, 1, 2, 2, 3, 4, 4, 7, 12]),
     );
     const lengths = Array.from({ length: 1 + Math.floor(4 * random()) }, () =>
-      pick([0, 1, 5, 64, 515, 1031, size === 'quick' ? 2051 : 100_003]),
+      pick([0, 1, 5, 64, 515, 1031, size === 'full' ? 100_003 : 2051]),
     );
     const given = {
       dtype: pick(dtypes),
@@ -178,13 +183,19 @@ function addRandomShapes({ size, seed, dtypes, mixed }: ProblemSetOptions, add: 
 function addHostile({ size, dtypes }: ProblemSetOptions, add: Add): void {
   for (const values of HOSTILE_VALUES)
     for (const dtype of dtypes)
-      for (const rowsPerTask of size === 'quick'
-        ? [[3, 2, 1]]
-        : [
+      for (const rowsPerTask of size === 'full'
+        ? [
             [3, 2, 1],
             [4, 4],
             [20, 30],
-          ])
+          ]
+        : [[3, 2, 1]])
         for (const streamed of [false, true])
-          add('hostile numbers', { dtype, lengths: [5001], rowsPerTask, values, streamed });
+          add('hostile numbers', {
+            dtype,
+            lengths: [size === 'tiny' ? 1001 : 5001],
+            rowsPerTask,
+            values,
+            streamed,
+          });
 }

@@ -71,6 +71,11 @@ export interface WeightsVerified {
 
 const THREADS = [1, 2, 3, 4, 8];
 const REPEATED = 3;
+const BIT_COLUMNS: Readonly<Record<VerificationSize, number>> = {
+  full: 1_000_003,
+  quick: 150_001,
+  tiny: 30_001,
+};
 
 /**
  * @throws PikeError what the backend throws, such as `ERR_MEMORY`: a backend that cannot be asked is no backend that
@@ -144,12 +149,15 @@ function summedUp(errors: readonly { posed: Posed; error: number }[]): SumsVerif
       used: worse ? used : before.used,
     });
   }
-  return Array.from(groups.values(), ({ used: _, ...verified }) => verified);
+  const order = [...new Set(errors.map(({ posed }) => posed.group))];
+  return Array.from(groups.values(), ({ used: _, ...verified }) => verified).sort(
+    (a, b) => order.indexOf(a.group) - order.indexOf(b.group),
+  );
 }
 
 /** Long enough that every thread has its part. */
 function bitProblems(dtypes: readonly Dtype[], size: VerificationSize, seed: number): HostProblem[] {
-  const lengths = [size === 'quick' ? 150_001 : 1_000_003, 1, 70_000];
+  const lengths = [BIT_COLUMNS[size], 1, BIT_COLUMNS[size] / 3].map(Math.floor);
   return dtypes.flatMap((dtype) =>
     [false, true].map((streamed) =>
       problem<Dtype>({ dtype, lengths, rowsPerTask: [3, 2], streamed, metric: dtypes.slice(0, 1), seed }),

@@ -87,7 +87,7 @@ describe('verify --quick', () => {
   }, 120_000);
 
   it('holds the reference against plain loops, with another seed', async () => {
-    const found = await verify({ ...openSubject('reference'), size: 'quick', seed: 7 });
+    const found = await verify({ ...openSubject('reference'), size: 'tiny', seed: 7 });
     expect(broken(found)).toEqual([]);
     expect(found.seed).toBe(7);
     expect(found.bits.map(({ what }) => what)).toContain('float32, in 3 runs');
@@ -138,7 +138,7 @@ describe('a wrong backend', () => {
     const rowless = planted((moments) => ({ ...moments, rowDeviation: null, rowAlignment: null }), 'moments');
     const found = [];
     for (const { backend } of [subtle, streams, restless, rowless])
-      found.push(broken(await verify({ backend, size: 'quick' })));
+      found.push(broken(await verify({ backend, size: 'tiny' })));
     expect(found[0]).toContain('rows at once');
     expect(new Set(found[1])).toContain('streamed');
     expect(found[1]).not.toContain('rows at once');
