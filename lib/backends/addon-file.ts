@@ -2,8 +2,10 @@
  * Why a file cannot be loaded as the addon: looked for in the file before the system's loader gets it, and read out of
  * what that says otherwise.
  */
-import { type Stats, statSync } from 'node:fs';
+import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { readElf } from './elf.js';
+import { type Platform, readHead, thisPlatform } from './platform.js';
 
 export type AddonTrouble =
   /** There is no such file. */
@@ -32,22 +34,53 @@ export interface AddonFailure {
 }
 
 /** Why this file cannot be the addon, as far as can be seen without loading it; null if nothing is seen. Never throws. */
-export function inspectAddonFile(path: string): AddonFailure | null {
+export function inspectAddonFile(path: string, platform: Platform = thisPlatform()): AddonFailure | null {
   let stats: Stats;
   try {
     stats = statSync(path);
     if (!stats.isFile()) return { trouble: 'unreadable', cause: 'it is not a file' };
     if (stats.size === 0) return { trouble: 'damaged', cause: 'the file is empty' };
-    return process.platform === 'linux' ? inspectElf(path) : null;
+    return (
+      inspectSystem(path, platform) ?? (platform.platform === 'linux' ? inspectElf(path, platform) : null)
+    );
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR')
-      return { trouble: 'missing', cause: 'there is no such file' };
+      return { trouble: 'missing', cause: `there is no such file${otherPrebuilds(path)}` };
     return { trouble: 'unreadable', cause: message };
   }
 }
 
-function inspectElf(path: string): AddonFailure | null {
+/** Systems by how their libraries begin. */
+const SYSTEMS: readonly [platform: string, name: string, magic: RegExp][] = [
+  ['linux', 'Linux', /^7f454c46/],
+  ['darwin', 'macOS', /^(cffaedfe|cefaedfe|cafebabe)/],
+  ['win32', 'Windows', /^4d5a/],
+];
+
+function inspectSystem(path: string, { platform }: Platform): AddonFailure | null {
+  const magic = readHead(path, 4).toString('hex');
+  const made = SYSTEMS.find(([, , begins]) => begins.test(magic));
+  if (!made || made[0] === platform) return null;
+  const here = SYSTEMS.find(([name]) => name === platform)?.[1] ?? platform;
+  return { trouble: 'system', cause: `it was built for ${made[1]}, but this Node.js runs on ${here}` };
+}
+
+/** Where a binary that came with the package would lie: for which other systems there are some. */
+function otherPrebuilds(path: string): string {
+  const folder = dirname(path);
+  if (basename(dirname(folder)) !== 'prebuilds') return '';
+  let others: string[] = [];
+  try {
+    others = readdirSync(dirname(folder)).filter((name) => /^\w+-\w+/.test(name));
+  } catch {
+    // There is no such folder.
+  }
+  if (others.length === 0) return '; no prebuilt binary came with this package';
+  return `: this package has no binary for ${basename(folder)}, only for ${others.sort().join(', ')}`;
+}
+
+function inspectElf(path: string, { arch, libc }: Platform): AddonFailure | null {
   const { machine, bytes, bytesNeeded } = readElf(path);
   if (bytes < bytesNeeded)
     return {
@@ -59,11 +92,14 @@ function inspectElf(path: string): AddonFailure | null {
       trouble: 'damaged',
       cause: 'the file is no library (ELF) of 64 bits: damaged, or something else',
     };
-  if (machine !== process.arch)
+  if (machine !== arch)
     return {
       trouble: 'architecture',
-      cause: `it was built for ${machine}, but this Node.js runs on ${process.arch}`,
+      cause: `it was built for ${machine}, but this Node.js runs on ${arch}`,
     };
+  // A layer on musl that imitates glibc may load it, and it then crash.
+  if (libc === 'musl' && readFileSync(path).includes('\0libc.so.6\0'))
+    return { trouble: 'system', cause: 'it was built for glibc, but this Node.js runs on musl' };
   return null;
 }
 

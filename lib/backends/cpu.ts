@@ -10,6 +10,7 @@ import type { Backend, MomentStream, MomentStreamRequest, MomentsRequest } from 
 import { inOrder } from './call-order.js';
 import { cudaStatus } from './cuda-status.js';
 import {
+  buildAdvice,
   loadAddon,
   type NativeAddon,
   type NativeMomentStream,
@@ -40,7 +41,7 @@ export interface CpuBackendOptions {
 /** The CPU backend, or every reason why there is none. Never throws. */
 export function createCpuBackend(options: CpuBackendOptions = {}): Backend | { unavailable: string } {
   const { addon, path, reasons } = loadAddon();
-  if (!addon) return { unavailable: reasons.join('; ') };
+  if (!addon) return { unavailable: [...reasons, buildAdvice() ?? []].flat().join('; ') };
   const { complaint } = addon.buildInfo;
   if (complaint !== null) return { unavailable: complaint };
   return new CpuBackend(addon, path, options.threads, options.byName ?? false);

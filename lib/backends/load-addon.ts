@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { TensorMemory } from '../gradients/host-gradient.js';
 import type { Moments } from '../statistics/statistics.js';
 import { type AddonFailure, explainLoadError, inspectAddonFile } from './addon-file.js';
+import { type Platform, prebuildFolder, thisPlatform } from './platform.js';
 
 /** Says which interface below an addon has; `kApiVersion` in native/addon/addon.cpp. */
 const API_VERSION = 3;
@@ -263,21 +264,24 @@ export function loadAddon(): LoadedAddon {
 }
 
 /**
- * Where an addon may be, best first. `PIKE_MIXER_ADDON` names a file that is then the only candidate: whoever
- * asks for a certain one must not get another.
+ * Where an addon may be, best first: what was built here, and then what came with the package. `PIKE_MIXER_ADDON` names a
+ * file that is then the only candidate: whoever asks for a certain one must not get another.
  */
-export function addonCandidates(env: NodeJS.ProcessEnv = process.env): string[] {
+export function addonCandidates(
+  env: NodeJS.ProcessEnv = process.env,
+  platform: Platform = thisPlatform(),
+): string[] {
   if (env.PIKE_MIXER_ADDON) return [env.PIKE_MIXER_ADDON];
-  const folders = [`prebuilds/${process.platform}-${process.arch}`, 'build-cmake/Release', 'build/Release'];
+  const folders = ['build-cmake/Release', 'build/Release', `prebuilds/${prebuildFolder(platform)}`];
   // This file is two folders below the package, in lib/ as well as in dist/.
   return folders.map((folder) => fileURLToPath(new URL(`../../${folder}/pike_mixer.node`, import.meta.url)));
 }
 
 /** The first candidate that loads, and why those before it did not. Never throws. */
-export function loadFirst(candidates: readonly string[]): LoadedAddon {
+export function loadFirst(candidates: readonly string[], platform: Platform = thisPlatform()): LoadedAddon {
   const reasons: string[] = [];
   for (const path of candidates) {
-    const loaded = loadFile(path);
+    const loaded = loadFile(path, platform);
     if (!('trouble' in loaded)) return { addon: loaded, path, reasons };
     reasons.push(`${path}: ${loaded.cause}`);
   }
@@ -285,8 +289,8 @@ export function loadFirst(candidates: readonly string[]): LoadedAddon {
 }
 
 /** The addon in this file, or why there is none. Never throws. */
-export function loadFile(path: string): NativeAddon | AddonFailure {
-  const failure = inspectAddonFile(path);
+export function loadFile(path: string, platform: Platform = thisPlatform()): NativeAddon | AddonFailure {
+  const failure = inspectAddonFile(path, platform);
   if (failure) return failure;
   // Not `require`: a file of any name and content is tried as an addon, and never run as JavaScript.
   const module = { exports: {} as NativeAddon };
@@ -301,4 +305,11 @@ export function loadFile(path: string): NativeAddon | AddonFailure {
     trouble: 'interface',
     cause: `its interface is version ${apiVersion}, ${API_VERSION} was expected: run \`npm run build:native\` again`,
   };
+}
+
+/** What to do where no addon loads. Null where a file was named: then that one is wanted, and no other. */
+export function buildAdvice(env: NodeJS.ProcessEnv = process.env): string | null {
+  if (env.PIKE_MIXER_ADDON) return null;
+  const folder = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '');
+  return `\`npm run build:native\` in ${folder} builds one for this system (docs/install.md says what it needs)`;
 }

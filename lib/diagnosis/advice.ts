@@ -27,7 +27,7 @@ function onNode({ node }: Found): Advice[] {
 }
 
 function onAddon({ addon, environment, package: folder, node }: Found): Advice[] {
-  const build = `build it with \`npm run build:native\` in ${folder} (a C++20 compiler, make, and CMake or Python 3 are needed)`;
+  const build = `build it with \`npm run build:native\` in ${folder} (docs/install.md says what that needs)`;
   const named = environment.PIKE_MIXER_ADDON;
   const advice: Advice[] = [];
   for (const { path, failure } of addon.candidates) {

@@ -1,8 +1,9 @@
 #include "addon/build_info.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <utility>
 
@@ -30,9 +31,12 @@ std::string Compiler() {
 Napi::Array CudaArchitectures(Napi::Env env) {
   Napi::Array names = Napi::Array::New(env);
 #if defined(PIKE_CUDA_ARCHITECTURES)
-  std::istringstream list(PIKE_CUDA_ARCHITECTURES);  // by commas
-  std::string name;
-  for (std::uint32_t i = 0; std::getline(list, name, ','); ++i) names[i] = Napi::String::New(env, name);
+  const std::string list = PIKE_CUDA_ARCHITECTURES;  // by commas
+  for (std::size_t begin = 0; begin < list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    names[names.Length()] = Napi::String::New(env, list.substr(begin, end - begin));
+    begin = end + 1;
+  }
 #endif
   return names;
 }

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <cstdio>
 #include <limits>
-#include <sstream>
+#include <string>
 
 #include "cpu/blocks.h"
 #include "cpu/partition.h"
@@ -41,10 +42,11 @@ Status FirstInvalid::ToStatus(const TypedRow& preconditioner) const {
   const Layout::Tensor& tensor = preconditioner.layout.tensors()[index];
   double element;
   Load(tensor.dtype, preconditioner.tensors[index], column - tensor.begin, 1, &element);
-  std::ostringstream message;
-  message << "a preconditioner must be finite and not negative, but element " << column - tensor.begin
-          << " of its tensor " << index << " is " << element;
-  return {StatusCode::kInvalidOption, message.str()};
+  char value[32];  // no stream: with libstdc++ linked in, one brings all of its locales
+  std::snprintf(value, sizeof value, "%g", element);
+  return {StatusCode::kInvalidOption, "a preconditioner must be finite and not negative, but element " +
+                                          std::to_string(column - tensor.begin) + " of its tensor " +
+                                          std::to_string(index) + " is " + value};
 }
 
 bool LoadRoots(const TypedRow& preconditioner, std::size_t tensor, std::int64_t offset, std::int64_t count,

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <new>
-#include <sstream>
+#include <string>
 #include <utility>
 
 #include "cpu/blocks.h"
@@ -40,11 +40,11 @@ Status MomentStream::Allocate() {
     means_ = AlignedBuffer::TryAllocate(vectors * length * element);
     if (means_) return {};
   }
-  std::ostringstream message;
-  message << "no memory for " << vectors << (vectors == 1 ? " mean vector" : " mean vectors") << " of "
-          << length << " elements of " << element << " bytes";
-  if (vectors > 1) message << "; without inner products one vector would do";
-  return {StatusCode::kMemory, message.str()};
+  std::string message = "no memory for " + std::to_string(vectors) +
+                        (vectors == 1 ? " mean vector of " : " mean vectors of ") + std::to_string(length) +
+                        " elements of " + std::to_string(element) + " bytes";
+  if (vectors > 1) message += "; without inner products one vector would do";
+  return {StatusCode::kMemory, std::move(message)};
 }
 
 template <typename Element>

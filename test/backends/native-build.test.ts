@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { addonCandidates, loadAddon, loadFirst } from '../../lib/backends/load-addon.js';
 import { compileFakeDriver, compileLibrary, compiler } from '../support/fake-driver.js';
+import { installPacked, npmScript, pack } from '../support/packed.js';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -76,9 +77,9 @@ describe('loading', () => {
   it('finds the addon, and nothing else once one is named', () => {
     expect(loadAddon().addon?.buildInfo.napiVersion).toBe(9);
     expect(addonCandidates({}).map((path) => path.slice(ROOT.length + 1))).toEqual([
-      `prebuilds/${process.platform}-${process.arch}/pike_mixer.node`,
       'build-cmake/Release/pike_mixer.node',
       'build/Release/pike_mixer.node',
+      `prebuilds/${process.platform}-${process.arch}/pike_mixer.node`,
     ]);
     expect(addonCandidates({ PIKE_MIXER_ADDON: '/some/where.node' })).toEqual(['/some/where.node']);
   });
@@ -160,7 +161,7 @@ describe('building', () => {
         .map(([name]) => name)
         .sort();
     const present = readdirSync(join(ROOT, 'native'), { recursive: true, encoding: 'utf8' })
-      .filter((file) => /\.(cpp|cu)$/.test(file))
+      .filter((file) => /\.(cpp|cu)$/.test(file) && !file.startsWith('portable')) // with CMake alone
       .map((file) => `native/${file.replaceAll('\\', '/')}`)
       .sort();
     expect(listed('CMakeLists.txt')).toEqual(present);
@@ -328,4 +329,22 @@ describe.runIf(process.env.PIKE_TEST_BUILDS)('whole builds, with an empty HOME',
     },
     300_000,
   );
+
+  it('of an installed package: CMake alone, without its development dependencies', () => {
+    const root = folder();
+    const consumer = installPacked(pack(root), root);
+    const installed = join(consumer, 'node_modules/pike-mixer');
+    const env = { HOME: folder(), PATH: pathWith(tools('cmake')) };
+    const build = spawnSync(process.execPath, [npmScript(), 'run', 'build:native'], {
+      cwd: installed,
+      env,
+      encoding: 'utf8',
+    });
+    expect(build.status, build.stdout + build.stderr).toBe(0);
+    expect(build.stdout).toMatch(/build-cmake.*without CUDA/);
+    const code = `import('pike-mixer').then(({ Mixer }) =>
+      console.log(new Mixer({ tasks: ['a'], batchSize: 8 }).backend.reason))`;
+    const { stdout } = spawnSync(process.execPath, ['-e', code], { cwd: consumer, encoding: 'utf8' });
+    expect(stdout).toMatch(/^native kernels .*pike-mixer.build-cmake.Release/);
+  }, 300_000);
 });

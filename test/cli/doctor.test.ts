@@ -147,16 +147,17 @@ describe.runIf(addon.addon && process.platform === 'linux')('doctor', () => {
       return root;
     }
     const candidates = [
-      `prebuilds/${process.platform}-${process.arch}/pike_mixer.node`,
       'build-cmake/Release/pike_mixer.node',
       'build/Release/pike_mixer.node',
+      `prebuilds/${process.platform}-${process.arch}/pike_mixer.node`,
     ];
 
     it('that is removed: every place where it was looked for', () => {
       const root = packageWith('removed', {});
       const { status, found, advice } = doctor({ PIKE_MIXER_ADDON: '' }, root);
       expect(status).toBe(1);
-      const failure = { trouble: 'missing', cause: 'there is no such file' };
+      const cause = expect.stringMatching(/^there is no such file/);
+      const failure = { trouble: 'missing', cause };
       expect(found.addon.candidates).toEqual(
         candidates.map((path) => ({ path: join(root, path), state: 'failed', failure })),
       );
@@ -178,7 +179,7 @@ describe.runIf(addon.addon && process.platform === 'linux')('doctor', () => {
       expect(status).toBe(0);
       expect(found.addon.path).toBe(join(root, candidates[1]));
       expect(found.addon.candidates.map(({ state }) => state)).toEqual(['failed', 'loaded', 'not tried']);
-      expect(advice).toMatch(/^Remove .*prebuilds.*damaged/);
+      expect(advice).toMatch(/^Remove .*build-cmake.*damaged/);
       expect(advice).not.toContain('\n');
     });
   });

@@ -36,7 +36,8 @@ export function ofAnotherMachine(file: string): string {
 /** Says that it needs glibc 9.99. */
 export function ofNewerGlibc(file: string): string {
   const bytes = good();
-  const old = 'GLIBC_2.34';
+  // What it is linked for (native/portable), or, where that is not to be had, what glibc 2.34 and later make of it.
+  const old = ['GLIBC_2.17', 'GLIBC_2.34'].find((version) => bytes.includes(`${version}\0`)) ?? 'GLIBC_2.34';
   const name = 'GLIBC_9.99';
   // The name, and its hash wherever a table of needed versions has it.
   const at = bytes.indexOf(`${old}\0`);

