@@ -12,7 +12,9 @@ const native = dirname(fileURLToPath(import.meta.url));
 // A package that npm has installed has no tests, examples or benches.
 const folders = [
   native,
-  ...['../test/native', '../test/stress/native', '../examples/cuda-native/native', '../bench'].map((folder) => join(native, folder)),
+  ...['../test/native', '../test/stress/native', '../examples/cuda-native/native', '../bench'].map((folder) =>
+    join(native, folder),
+  ),
 ].filter((folder) => existsSync(folder));
 const sources = folders.flatMap((folder) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -22,6 +22,8 @@ export interface MomentsRequest {
   /** Diagonal D of the metric: every product becomes sum_i a_i D_i b_i. Same tensor lengths and memory, any dtypes. */
   readonly preconditioner: GradientView | null;
   readonly signal?: AbortSignal | undefined;
+  /** Whose calls keep their order, and take turns with those of others (default: the backend itself). */
+  readonly caller?: object;
 }
 
 /** A rule whose weights a backend can solve for. */
