@@ -92,7 +92,7 @@ const { normSquared } = await statistics([[new Float32Array(4).fill(1), new Floa
   samples: [[1, 1]],
 });
 if (normSquared[0] !== 4) throw new Error('workers: a wrong result afterwards');
-const grown = growth(before, after);
+const grown = process.env.PIKE_STRESS_NO_GROWTH ? '' : growth(before, after);
 if (grown) {
   console.error(`workers: not flat: ${grown}`);
   process.exitCode = 1;
