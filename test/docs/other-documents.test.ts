@@ -141,8 +141,8 @@ describeDocument('docs/install.md', (examples) => {
     const rows = table.split('\n').filter((line) => line.startsWith('| `'));
     expect(rows.length).toBeGreaterThan(10);
     for (const row of rows)
-      for (const [, quoted] of row.split(' | ')[0].matchAll(/`((?:\\`|[^`])+)`/g))
-        expect(sources.replaceAll('\\`', '`'), quoted).toContain(quoted.replaceAll('\\`', '`'));
+      for (const [, quoted] of row.split(' | ')[0].matchAll(/`([^`]+)`/g))
+        expect(sources.includes(quoted), quoted).toBe(true);
   });
 
   it('has every variable that the library and its build read', () => {
