@@ -16,6 +16,31 @@ export function flagOf(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
+/** For the help. */
+export const MEANINGS: Readonly<Record<Name, string>> = {
+  rule: 'by name: pike, mirror, conceptual, balanced, gramian, odm, …',
+  initialWeights: 'starting weights and prior, one per task',
+  batchSize: 'b: samples per batch, as far as noise is divided by it',
+  updateInterval: 'T0: steps between two updates, not below the logged',
+  zeta1: 'ζ1: how fast weights follow norms',
+  zeta2: 'ζ2: how much noise counts against a task',
+  scale: 'relative or absolute',
+  minWeight: 'smallest weight',
+  maxLogStep: 'largest move of a log-weight in one update; may be Infinity',
+  priorPull: 'λ: pull towards the starting weights',
+  smoothing: 'β of the averages over updates',
+  clipNorms: 'whether smoothed norms below 0 count as 0',
+  significance: 'standard errors that a difference must exceed',
+  tau: 'τ of balanced',
+  lossScale: "mean or paper, of balanced's loss weights",
+  learningRate: 'η, in place of every logged one',
+  smoothness: 'L of mirror, conceptual and gramian',
+  alpha: 'α: rate of mirror',
+  beta: 'β of the conflict bound',
+  gamma: 'γ of the conflict bound',
+  seed: 'of rules that draw random numbers',
+};
+
 /** What a list of the option may hold, for the help. */
 export function valuesOf(name: Name): string {
   if (name === 'initialWeights') return '<w/w/…,…>';

@@ -45,7 +45,7 @@ export function describeReplays(run: LoggedRun, logged: Replay | null, replays: 
 
 function sayLogged({ deviation }: Replay): string {
   return deviation <= SAME
-    ? `Replayed as logged, all weights come out again, to within ${short(deviation)}.\n`
+    ? `Replayed as logged, all weights come out again${deviation > 0 ? `, to within ${short(deviation)}` : ', to the last bit'}.\n`
     : `Replayed as logged, weights differ from the logged ones by up to ${short(deviation)}: something else than this rule and these options ` +
         'moved them, such as a rule of your own under the name of another, or the log was changed. Distances hold all of that.\n';
 }

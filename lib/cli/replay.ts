@@ -9,7 +9,7 @@ import { CommandFailure, EXIT } from './exit-codes.js';
 import { type Io, printJson } from './io.js';
 import { isPage, refuseToHarm, replaceFile } from './output-file.js';
 import { createProgress } from './progress.js';
-import { changesToTry, flagOf, valuesOf } from './replay-changes.js';
+import { changesToTry, flagOf, MEANINGS, valuesOf } from './replay-changes.js';
 import { describeReplays, toDocument } from './replay-results.js';
 
 const HELP = `
@@ -22,6 +22,7 @@ Examples:
   $ pike-mixer replay demo.jsonl --run "pike, seed 1" --rule mirror --learning-rate 1e-3 --smoothness 10
   $ pike-mixer replay run.jsonl --scale relative,absolute -o replayed.jsonl --report replayed.html
 
+Where an option takes several values, by commas, every combination is tried, with every --set.
 Options that are not named stay as they were logged; those logged with their default follow what they derive from.
 An update interval can be larger than the logged one, never smaller: there is no measurement in between.
 What was measured depends on the weights that were trained with. Other weights would have led to another model and other
@@ -51,8 +52,7 @@ export function replayCommand(io: Io): Command {
         .default([], 'none')
         .argParser((text: string, before: string[]) => [...before, text]),
     );
-  for (const name of replayable)
-    command.option(`${flagOf(name)} ${valuesOf(name)}`, `${name}: one value, or several to try, by commas`);
+  for (const name of replayable) command.option(`${flagOf(name)} ${valuesOf(name)}`, MEANINGS[name]);
   return command
     .option('-o, --output <file>', 'write the replayed runs as a run log')
     .option('--report <file>', 'draw them beside the logged run, as an HTML page')
@@ -81,8 +81,9 @@ async function replayLog(io: Io, log: string, options: Options, sets: ReplayChan
   const replays = await replayAll(io, run, changed);
   for (const notice of new Set([logged, ...replays].flatMap((each) => each?.notices ?? [])))
     io.err(`notice: ${notice}\n`);
+  const page = report === undefined ? '' : reportHtml([run, ...replays.map((each) => each.run)]);
   if (output !== undefined) await replaceFile(output, toLines(changed.length > 0 ? replays : [logged!]));
-  if (report !== undefined) await replaceFile(report, reportHtml([run, ...replays.map((each) => each.run)]));
+  if (report !== undefined) await replaceFile(report, page);
   if (json) printJson(io, { log, ...toDocument(run, logged, replays), output, report });
   else io.out(describeReplays(run, logged, replays));
 }
@@ -103,7 +104,7 @@ async function replayAll(io: Io, run: LoggedRun, sets: readonly ReplayChanges[])
   const replays: Replay[] = [];
   try {
     for (const changes of sets) {
-      replays.push(replay(run, changes));
+      replays.push(tryChanges(run, changes));
       progress.update(replays.length, sayChanges(changes));
       // A bar is drawn by a timer.
       await new Promise((resolve) => setImmediate(resolve));
@@ -112,6 +113,17 @@ async function replayAll(io: Io, run: LoggedRun, sets: readonly ReplayChanges[])
     progress.stop();
   }
   return replays;
+}
+
+function tryChanges(run: LoggedRun, changes: ReplayChanges): Replay {
+  try {
+    return replay(run, changes);
+  } catch (error) {
+    // Of weights that are not one for every task: here the shape is what was typed.
+    if (error instanceof PikeError && error.code === 'ERR_SHAPE')
+      throw new CommandFailure(EXIT.usage, error.message, { cause: error });
+    throw error;
+  }
 }
 
 function toLines(replays: readonly Replay[]): string {

@@ -59,6 +59,8 @@ export class ReplayedRun {
     this.#mixture = beginning(logged.start, options);
     this.#conditions = new StandingConditions(options);
     this.#loggedWeights = logged.start.weights;
+    if (logged.updates.length === 0)
+      this.notices.push(`Run ${show(logged.label)} has no updates, so there is nothing to compute again.`);
   }
 
   get weights(): ByTask {
