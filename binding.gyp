@@ -13,6 +13,7 @@
       'include_dirs': ['native'],
       'defines': ['NAPI_VERSION=9', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'sources': [
+        'native/addon/adam_metric_call.cpp',
         'native/addon/addon.cpp',
         'native/addon/buffer_pool.cpp',
         'native/addon/build_info.cpp',
@@ -38,6 +39,7 @@
         'native/addon/watched_arrays.cpp',
         'native/core/layout.cpp',
         'native/core/memory.cpp',
+        'native/cpu/adam_metric.cpp',
         'native/cpu/blocks.cpp',
         'native/cpu/instruction_set.cpp',
         'native/cpu/kernels.cpp',

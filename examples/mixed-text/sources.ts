@@ -30,7 +30,7 @@ export class Source {
   constructor(
     readonly name: string,
     documents: readonly Uint8Array[],
-    private readonly context: number,
+    readonly context: number,
   ) {
     const bytes = documents.reduce((sum, document) => sum + document.length, 0);
     if (bytes === 0) throw new UsageError(`task ${name}: there is no text in it`);
@@ -52,10 +52,10 @@ export class Source {
     return this.train.length;
   }
 
-  /** `count` windows at random places of the training part. */
-  sample(random: Random, count: number): Windows {
+  /** Writes `count` windows at random places of the training part into `batch`, from its sample `from` on. */
+  sample(random: Random, count: number, batch: Windows, from: number): void {
     const places = this.train.length - this.context;
-    return cut(this.train, this.context, count, () => random.integer(places));
+    cut(this.train, this.context, count, () => random.integer(places), batch, from);
   }
 }
 
@@ -65,40 +65,47 @@ export function drawWindows(
   random: readonly Random[],
   counts: ArrayLike<number>,
 ): Windows {
-  const parts: Windows[] = [];
-  for (const [k, source] of sources.entries())
-    if (counts[k]! > 0) parts.push(source.sample(random[k]!, counts[k]!));
-  return parts.length === 1 ? parts[0]! : joinWindows(parts);
-}
-
-/** Joins samples of several tasks into one batch. */
-export function joinWindows(parts: readonly Windows[]): Windows {
-  return {
-    count: parts.reduce((sum, part) => sum + part.count, 0),
-    contexts: concatenate(parts.map((part) => part.contexts)),
-    targets: concatenate(parts.map((part) => part.targets)),
-  };
+  let count = 0;
+  for (let k = 0; k < counts.length; k++) count += counts[k]!;
+  const batch = room(count, sources[0]!.context);
+  let at = 0;
+  for (let k = 0; k < sources.length; k++) {
+    sources[k]!.sample(random[k]!, counts[k]!, batch, at);
+    at += counts[k]!;
+  }
+  return batch;
 }
 
 function evenlySpaced(text: Uint8Array, context: number): Windows {
   const places = text.length - context;
   const count = Math.min(places, heldOutWindows);
-  return cut(text, context, count, (i) => Math.floor((i * places) / count));
+  const windows = room(count, context);
+  cut(text, context, count, (i) => Math.floor((i * places) / count), windows, 0);
+  return windows;
 }
 
-function cut(text: Uint8Array, context: number, count: number, place: (i: number) => number): Windows {
-  const contexts = new Uint8Array(count * context);
-  const targets = new Uint8Array(count);
+function room(count: number, context: number): Windows {
+  return { count, contexts: new Uint8Array(count * context), targets: new Uint8Array(count) };
+}
+
+function cut(
+  text: Uint8Array,
+  context: number,
+  count: number,
+  place: (i: number) => number,
+  { contexts, targets }: Windows,
+  from: number,
+): void {
   // Text at random places is rarely in a cache. Asked for in a row, without other work in between, the places are fetched
   // side by side; and bytes are copied one by one, because a view for each window would take longer than its bytes.
   const places = new Int32Array(count);
   for (let i = 0; i < count; i++) places[i] = place(i);
-  for (let i = 0; i < count; i++) targets[i] = text[places[i]! + context]!;
+  for (let i = 0; i < count; i++) targets[from + i] = text[places[i]! + context]!;
   for (let i = 0; i < count; i++) {
     const at = places[i]!;
-    for (let j = 0; j < context; j++) contexts[i * context + j] = text[at + j]!;
+    const to = (from + i) * context;
+    for (let j = 0; j < context; j++) contexts[to + j] = text[at + j]!;
   }
-  return { count, contexts, targets };
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

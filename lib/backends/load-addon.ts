@@ -9,7 +9,7 @@ import { type AddonFailure, explainLoadError, inspectAddonFile } from './addon-f
 import { type Platform, prebuildFolder, thisPlatform } from './platform.js';
 
 /** Says which interface below an addon has; `kApiVersion` in native/addon/addon.cpp. */
-const API_VERSION = 3;
+const API_VERSION = 4;
 
 /** What went wrong on the native side; `code` is one of errors.ts. */
 export interface NativeStatus {
@@ -243,6 +243,13 @@ export interface NativeAddon {
   readonly deviceTools: NativeDeviceTools;
   readonly hostTools: NativeHostTools;
   readonly Cancellation: new () => NativeCancellation;
+  /** into ← 1/(√second · rootCorrection + epsilon), 0 where `second` is not above 0. May be one and the same array. */
+  adamMetric(
+    second: Float32Array,
+    rootCorrection: number,
+    epsilon: number,
+    into: Float32Array,
+  ): undefined | NativeStatus;
   /** Zeros at a boundary of 64 bytes, accounted for by V8; null where Node.js takes no memory of an addon. */
   allocateMemory(bytes: number): ArrayBuffer | null | NativeStatus;
   /** Detaches what `allocateMemory` gave. Nothing happens where script has detached it. */

@@ -2,6 +2,7 @@
 // and with it kApiVersion.
 #include <napi.h>
 
+#include "addon/adam_metric_call.h"
 #include "addon/build_info.h"
 #include "addon/cancellation_object.h"
 #include "addon/device_moments_job.h"
@@ -17,7 +18,7 @@
 namespace pike {
 namespace {
 
-constexpr int kApiVersion = 3;
+constexpr int kApiVersion = 4;
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment);
@@ -32,6 +33,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("DeviceMomentStream", DeviceStreamObject::Define(env));
   exports.Set("deviceTools", DeviceToolsObject(env));
   exports.Set("hostTools", HostToolsObject(env));
+  exports.Set("adamMetric", Napi::Function::New<AdamMetric>(env, "adamMetric"));
   exports.Set("allocateMemory", Napi::Function::New<AllocateMemory>(env, "allocateMemory"));
   exports.Set("releaseMemory", Napi::Function::New<ReleaseMemory>(env, "releaseMemory"));
   exports.Set("misalignment", Napi::Function::New<Misalignment>(env, "misalignment"));

@@ -10,13 +10,7 @@ import { builtInMixture, userMixture } from '../../examples/mixed-text/mixtures.
 import { ByteModel } from '../../examples/mixed-text/model.js';
 import { createProgress } from '../../examples/mixed-text/progress.js';
 import { Random } from '../../examples/mixed-text/random.js';
-import {
-  drawWindows,
-  joinWindows,
-  leastBytes,
-  Source,
-  type Windows,
-} from '../../examples/mixed-text/sources.js';
+import { drawWindows, leastBytes, Source, type Windows } from '../../examples/mixed-text/sources.js';
 import { UsageError } from '../../examples/mixed-text/usage-error.js';
 import { readUserText } from '../../examples/mixed-text/user-text.js';
 import { startWasm } from '../../examples/mixed-text/wasm-matmul.js';
@@ -25,6 +19,16 @@ import { WeightAverage } from '../../examples/mixed-text/weight-average.js';
 const context = 16;
 const text = (length: number) =>
   Buffer.from('The quick brown fox. '.repeat(length / 21 + 1).slice(0, length));
+/** Of one source. */
+const sample = (source: Source, random: Random, count: number) => drawWindows([source], [random], [count]);
+
+function joined(parts: readonly Windows[]): Windows {
+  return {
+    count: parts.reduce((sum, part) => sum + part.count, 0),
+    contexts: Uint8Array.from(parts.flatMap((part) => [...part.contexts])),
+    targets: Uint8Array.from(parts.flatMap((part) => [...part.targets])),
+  };
+}
 
 describe('random', () => {
   it('depends on the labels alone', () => {
@@ -68,23 +72,23 @@ describe('sources', () => {
     const source = new Source('marked', marked, context);
     const bytes = (windows: Windows) => new Set([...windows.contexts, ...windows.targets]);
     expect([...bytes(source.heldOut)].sort()).toEqual([101, 102, 103]);
-    expect([...bytes(source.sample(Random.named(1), 5000))].sort()).toEqual([1, 2, 3]);
+    expect([...bytes(sample(source, Random.named(1), 5000))].sort()).toEqual([1, 2, 3]);
     expect(source.trainBytes).toBe(2700);
   });
 
   it('give one stream per seed and task, however it is cut into batches', () => {
     const source = new Source('t', [text(4000)], context);
-    const whole = source.sample(Random.named(7, 't'), 8);
+    const whole = sample(source, Random.named(7, 't'), 8);
     const random = Random.named(7, 't');
-    expect(
-      joinWindows([source.sample(random, 3), source.sample(random, 0), source.sample(random, 5)]),
-    ).toEqual(whole);
+    expect(joined([sample(source, random, 3), sample(source, random, 0), sample(source, random, 5)])).toEqual(
+      whole,
+    );
     expect(whole.contexts).toHaveLength(8 * context);
     const two = [source, new Source('u', [text(2000)], context)];
     const streams = () => two.map(({ name }) => Random.named(7, name));
     expect(drawWindows(two, streams(), [8, 0])).toEqual(whole);
-    const [first, second] = two.map((each, k) => each.sample(streams()[k]!, 4));
-    expect(drawWindows(two, streams(), [4, 4])).toEqual(joinWindows([first!, second!]));
+    const [first, second] = two.map((each, k) => sample(each, streams()[k]!, 4));
+    expect(drawWindows(two, streams(), [4, 4])).toEqual(joined([first!, second!]));
     const after = Buffer.from(text(4000));
     for (let i = 0; i < 8; i++) {
       const window = Buffer.from([
@@ -234,7 +238,7 @@ describe('progress', () => {
 
 describe('model', () => {
   const shape = { context, embedding: 8, hidden: 12 };
-  const windows = new Source('t', serverLog(4000), context).sample(Random.named(1), 40);
+  const windows = sample(new Source('t', serverLog(4000), context), Random.named(1), 40);
 
   beforeAll(startWasm);
 

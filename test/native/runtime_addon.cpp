@@ -129,6 +129,11 @@ Napi::Value Read(const Info& info) {
   return Napi::Number::New(info.Env(), *static_cast<const volatile unsigned char*>(AddressOf(info[0])));
 }
 
+/// whereIs(array): its address.
+Napi::Value WhereIs(const Info& info) {
+  return Napi::BigInt::New(info.Env(), reinterpret_cast<std::uint64_t>(AddressOf(info[0])));
+}
+
 Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   const auto set = [&](const char* name, auto function) {
     exports.Set(name, Napi::Function::New(env, function));
@@ -158,6 +163,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   set("add", AddDirectly);
   set("addThrough", AddThrough);
   set("read", Read);
+  set("whereIs", WhereIs);
   exports.Set("emulator", emulator::DefineHooks(env));
   return exports;
 }

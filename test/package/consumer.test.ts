@@ -2,7 +2,7 @@
  * The package at a user's: installed from the tarball without scripts and without a compiler, imported, required, and
  * compiled against.
  */
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bareEnvironment, installPacked, pack, ROOT, run, temporaryFolder } from '../support/packed.js';
@@ -69,7 +69,7 @@ describe('an installed package', () => {
          const { statistics, Mixer } = require('pike-mixer');
          const rows = [[Float32Array.of(1, 2), Float32Array.of(2, 3)]];
          statistics(rows, { samples: [[1, 1]] }).then(({ normSquared }) =>
-           parentPort.postMessage([new Mixer({ tasks: ['a'], batchSize: 8 }).backend.name, normSquared[0]]));\`;
+           parentPort.postMessage([new Mixer({ tasks: ['a', 'b'], batchSize: 8 }).backend.name, normSquared[0]]));\`;
        const answers = await Promise.all(Array.from({ length: 4 }, () => new Promise((resolve, reject) =>
          new Worker(code, { eval: true }).on('message', resolve).on('error', reject))));
        console.log(JSON.stringify(answers));`,
@@ -95,17 +95,13 @@ describe('an installed package', () => {
 });
 
 describe('TypeScript', () => {
-  /** Compiles strictly, the declarations of libraries included. */
-  function compile(name: string, compilerOptions: Record<string, unknown>, file: string, text: string) {
-    const project = join(consumer, name);
-    mkdirSync(join(project, 'node_modules'), { recursive: true });
-    // What a project for Node.js has beside it. Nothing of the training stacks: those are optional.
-    for (const needed of ['@types', 'undici-types'])
-      symlinkSync(join(ROOT, 'node_modules', needed), join(project, 'node_modules', needed));
+  /** Compiles strictly, the declarations of libraries included. The errors, line by line. */
+  function compile(place: string, compilerOptions: Record<string, unknown>, file: string, text: string) {
+    const project = mkdtempSync(join(place, 'project-'));
     writeFileSync(join(project, file), text);
     const options = {
       target: 'es2022',
-      lib: ['es2022', 'esnext.disposable'],
+      lib: ['es2022', 'esnext.disposable', 'dom'],
       strict: true,
       exactOptionalPropertyTypes: true,
       skipLibCheck: false,
@@ -113,49 +109,66 @@ describe('TypeScript', () => {
       types: ['node'],
       ...compilerOptions,
     };
-    writeFileSync(
-      join(project, 'tsconfig.json'),
-      JSON.stringify({ compilerOptions: options, files: [file] }),
-    );
-    const { status, stdout } = run(
-      process.execPath,
-      [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', project],
-      project,
-    );
-    return { status, stdout };
+    const configuration = JSON.stringify({ compilerOptions: options, files: [file] });
+    writeFileSync(join(project, 'tsconfig.json'), configuration);
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const { status, stdout } = run(process.execPath, [tsc, '-p', project, '--pretty', 'false'], project);
+    const errors = stdout.split('\n').filter((line) => /^\S.*error TS/.test(line));
+    expect(status === 0, stdout).toBe(errors.length === 0);
+    return errors;
   }
 
-  const imports = entries.map((entry, i) => `import * as entry${i} from '${entry}';`).join('\n');
-  const use = `
+  /** A place with the package, and links to packages of ours beside it. */
+  function placeWith(...others: string[]): string {
+    const place = mkdtempSync(join(folder, 'typed-'));
+    cpSync(join(consumer, 'node_modules/pike-mixer'), join(place, 'node_modules/pike-mixer'), {
+      recursive: true,
+    });
+    for (const name of ['@types', 'undici-types', ...others])
+      symlinkSync(join(ROOT, 'node_modules', name), join(place, 'node_modules', name));
+    return place;
+  }
+
+  /** A use of these entry points. */
+  const program = (names: readonly string[], ending = 'export default') => `
+    ${names.map((name, i) => `import * as entry${i} from '${name}';`).join('\n')}
     import { Mixer, type Statistics, statistics } from 'pike-mixer';
     const mixer: Mixer = new Mixer({ tasks: ['a', 'b'], batchSize: 8 });
     const counts: Int32Array = mixer.next();
     const measured: Promise<Statistics> = statistics([[new Float32Array(2)]], { samples: [[1]] });
     // @ts-expect-error: a misspelt option is found
     new Mixer({ tasks: ['a', 'b'], batchsize: 8 });
-    export default [counts, measured, ${entries.map((_, i) => `entry${i}`).join(', ')}];`;
+    ${ending} [counts, measured, ${names.map((_, i) => `entry${i}`).join(', ')}];`;
 
-  it.each([
+  const resolutions: [string, Record<string, unknown>, string][] = [
     ['node16', { module: 'node16', moduleResolution: 'node16' }, 'index.mts'],
     ['nodenext', { module: 'nodenext', moduleResolution: 'nodenext' }, 'index.mts'],
     ['nodenext in CommonJS', { module: 'nodenext', moduleResolution: 'nodenext' }, 'index.cts'],
     ['bundler', { module: 'esnext', moduleResolution: 'bundler' }, 'index.ts'],
-  ])('%s', (name, options, file) => {
-    const ending = file.endsWith('cts') ? use.replace('export default', 'export =') : use;
-    expect(compile(name.replaceAll(' ', '-'), options, file, imports + ending)).toEqual({
-      status: 0,
-      stdout: '',
-    });
+  ];
+  const endingOf = (file: string) => (file.endsWith('cts') ? 'export =' : 'export default');
+  const ofStacks = ['pike-mixer/tfjs', 'pike-mixer/jax'];
+
+  it.each(resolutions)('%s, without a training stack', (_, options, file) => {
+    const alone = entries.filter((entry) => !ofStacks.includes(entry));
+    expect(compile(placeWith(), options, file, program(alone, endingOf(file)))).toEqual([]);
   });
 
+  it.each(resolutions.filter(([name]) => /^(nodenext|bundler)$/.test(name)))(
+    '%s, with both',
+    (_, options, file) => {
+      const place = placeWith('@tensorflow', '@jax-js', '@webgpu');
+      const errors = compile(place, options, file, program(entries, endingOf(file)));
+      // The declarations of others may not be in order.
+      expect(errors.filter((line) => !/node_modules\/(?!pike-mixer)/.test(line))).toEqual([]);
+    },
+  );
+
   it('finds a wrong use: these compilations can fail', () => {
-    const { status, stdout } = compile(
-      'wrong',
-      { module: 'nodenext' },
-      'index.mts',
-      "import { Mixer } from 'pike-mixer'; const counts: string = new Mixer({ tasks: ['a'], batchSize: 8 }).next();",
-    );
-    expect(status).not.toBe(0);
-    expect(stdout).toMatch(/Int32Array.* is not assignable to type 'string'/);
+    const text =
+      "import { Mixer } from 'pike-mixer'; export const n: string = new Mixer({ tasks: ['a'], batchSize: 8 }).next();";
+    expect(compile(placeWith(), { module: 'nodenext' }, 'index.mts', text)).toEqual([
+      expect.stringMatching(/^index\.mts.*Int32Array.* is not assignable to type 'string'/),
+    ]);
   });
 });

@@ -22,8 +22,8 @@ export const PERMISSIVE = [
 /** Development dependencies that are compiled into the binary, or whose headers come with the package. */
 const COMPILED_IN = ['node-addon-api', 'node-api-headers'];
 
-/** Development dependencies that a bundler puts into dist/, with what they depend on. */
-export const BUNDLED = [];
+/** Names what is bundled into the report's page, with its licences: lib/report/page/bundle.mjs writes it. */
+export const BUNDLE_NOTICES = 'dist/report/THIRD_PARTY_NOTICES.txt';
 
 const lock = () => JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
 
@@ -94,6 +94,11 @@ copied into the package, or linked into its binary. It is made from the lockfile
       'Headers that are compiled into the binary, and come with the package in prebuilds/include for a build of your own.',
       reachable(packages, COMPILED_IN),
     ),
+    `## Bundled into the report's page
+
+What draws the figures of \`pike-mixer report\`, Observable Plot and parts of D3 above all (ISC, BSD-3-Clause), is part of
+the page that it writes. ${BUNDLE_NOTICES} and the page itself have the names, versions and licences.
+`,
     `## Linked into the binary of Linux
 
 - **libstdc++ and libgcc** (GCC): GPL-3.0-or-later with the GCC Runtime Library Exception 3.1, which permits to pass on
@@ -106,8 +111,6 @@ copied into the package, or linked into its binary. It is made from the lockfile
 glibc is used as the system has it, and is not linked in. A binary built with \`--cuda=off\` has nothing of CUDA in it.
 `,
   ];
-  if (BUNDLED.length > 0)
-    sections.push(section('Bundled into dist/', 'Libraries of the report.', reachable(packages, BUNDLED)));
   return sections.join('\n');
 }
 

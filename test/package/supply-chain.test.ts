@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { npmScript, ROOT, run } from '../support/packed.js';
-import { BUNDLED, installedWithIt, licenceOf, PERMISSIVE, thirdPartyLicences } from './licenses.mjs';
+import { BUNDLE_NOTICES, installedWithIt, licenceOf, PERMISSIVE, thirdPartyLicences } from './licenses.mjs';
 
 interface Locked {
   readonly version: string;
@@ -59,8 +59,18 @@ describe('what is installed with the package', () => {
   });
 
   it('is under licences that let anybody use it', () => {
-    for (const key of [...keys, ...BUNDLED.map((name) => `node_modules/${name}`)])
-      expect(PERMISSIVE, key).toContain(licenceOf(key).licence);
+    for (const key of keys) expect(PERMISSIVE, key).toContain(licenceOf(key).licence);
+  });
+
+  it('and so is what is bundled into the page of the report', () => {
+    const notices = readFileSync(join(ROOT, BUNDLE_NOTICES), 'utf8');
+    const bundled = [...notices.matchAll(/^((?:@[\w-]+\/)?[\w-]+) (\d+\.\d+\.\d+)$/gm)];
+    expect(bundled.map(([, name]) => name)).toContain('@observablehq/plot');
+    for (const [, name, version] of bundled) {
+      const locked = licenceOf(`node_modules/${name}`);
+      expect([name, locked.version]).toEqual([name, version]);
+      expect(PERMISSIVE, name).toContain(locked.licence);
+    }
   });
 
   it('is what THIRD_PARTY_LICENSES.md says', () => {

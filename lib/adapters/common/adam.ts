@@ -2,6 +2,7 @@
  * The diagonal D = 1/(√v̂ + ε) of Adam's metric: under Adam the step is D·g, and sum_i a_i D_i b_i are the inner
  * products that belong to it (derived; ours, not the paper's, whose bound is for SGD).
  */
+import { writeAdamDiagonal } from '../../backends/adam-metric.js';
 
 /**
  * Steps after which Adam's second moments are taken for a metric. Those of the first steps are a handful of
@@ -30,9 +31,5 @@ export function writeAdamMetric(
   { beta2, epsilon }: AdamConstants,
   into: Float32Array,
 ): void {
-  const correction = 1 / (1 - beta2 ** steps);
-  for (let i = 0; i < second.length; i++) {
-    const v = second[i];
-    into[i] = v > 0 ? 1 / (Math.sqrt(v * correction) + epsilon) : 0;
-  }
+  writeAdamDiagonal(second, Math.sqrt(1 / (1 - beta2 ** steps)), epsilon, into);
 }

@@ -201,7 +201,13 @@ bool IsHostAddress(std::uint64_t word) {
   // Not the heap of a program that lies low: there any float might point.
   constexpr std::uint64_t kLowest = std::uint64_t{1} << 32, kHighest = std::uint64_t{1} << 47;
   if (word < kLowest || word >= kHighest || Get().devices.Contains(word)) return false;
-  // What stands between the members of a structure may be half of an address, above a small number.
+  {
+    std::lock_guard lock(Get().mutex);
+    const Allocation* const found = Find(word);
+    if (found != nullptr && found->memory == Memory::kPinnedHost) return true;
+  }
+  // What stands between the members of a structure may be half of an address, above a small number. One in
+  // 4096 addresses that chance gives to a process looks like that.
   if ((word & 0xffffffffu) < 1 << 20) return false;
   const std::uint64_t page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   unsigned char resident;
