@@ -12,6 +12,7 @@ import type { LoggedRun } from './read-run-log.js';
 import { type ReplayChanges, replayedOptions } from './replay-options.js';
 import { ReplayedRun } from './replayed-run.js';
 
+/** What a replay has given, and how far it is from what was logged. */
 export interface Replay {
   /** What was changed. */
   readonly changes: ReplayChanges;
@@ -23,7 +24,12 @@ export interface Replay {
    * How far the replayed weights are from the logged ones after each logged update: half the sum of |differences|, the share of the
    * batch that would have gone to other tasks. Their mean and the largest.
    */
-  readonly distance: { readonly mean: number; readonly largest: number };
+  readonly distance: {
+    /** Over all logged updates. */
+    readonly mean: number;
+    /** After any of them. */
+    readonly largest: number;
+  };
   /** Largest |difference| of any weight from the logged one. */
   readonly deviation: number;
   /** Largest distance between the weights before and after one update. */
