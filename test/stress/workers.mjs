@@ -2,7 +2,7 @@
  * Worker threads that are terminated at a random moment of a measurement:
  * `node test/stress/workers.mjs [--workers 500] [--at-once 4] [--seed 1]`. No crash, and no leak beyond 2 %.
  */
-import './support/one-arena.mjs';
+import './support/frugal-malloc.mjs';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { statistics } from '../../dist/index.js';
