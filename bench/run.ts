@@ -3,8 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { SIZES, type Size } from '../dist/throughput/size.js';
 import { broken, formatReport, type PartReport } from './report.js';
-import { SIZES, type Size } from './size.js';
 
 /** The root of the package, from bench/ as from dist-bench/. */
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -33,6 +33,8 @@ export {
   readRunLog,
   readRunLogs,
 } from './monitor/read-run-log.js';
+export { type Replay, replay } from './monitor/replay.js';
+export type { ReplayChanges } from './monitor/replay-options.js';
 export { RunLog, type RunLogOptions } from './monitor/run-log.js';
 export { type ReportOptions, reportHtml } from './report/report-html.js';
 export {

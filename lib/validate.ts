@@ -10,9 +10,13 @@ export function show(value: unknown): string {
     return JSON.stringify(value.length > 60 ? value.slice(0, 57) + '...' : value);
   if (typeof value === 'number' || typeof value === 'bigint' || value == null) return String(value);
   if (typeof value === 'boolean') return String(value);
-  if (typeof value === 'function') return `function ${value.name}`;
-  if (Array.isArray(value)) return `an array of length ${value.length}`;
-  return `an object of type ${Object.prototype.toString.call(value).slice(8, -1)}`;
+  try {
+    if (typeof value === 'function') return `function ${String(value.name)}`;
+    if (Array.isArray(value)) return `an array of length ${String(value.length)}`;
+    return `an object of type ${Object.prototype.toString.call(value).slice(8, -1)}`;
+  } catch {
+    return 'an object that cannot be looked at'; // a proxy that was revoked, or a getter that throws
+  }
 }
 
 export function requirePositiveInteger(name: string, value: unknown): number {

@@ -1,7 +1,8 @@
 /** `npm run bench -- cpu`: how fast gradients are measured on this machine's CPU, next to its memory and to others. */
+
+import { SIZES } from '../../dist/throughput/size.js';
 import { RefusedError } from '../part-process.js';
 import { COMMON_FLAGS, checkCommon, parseFlags, runAll, UsageError } from '../run.js';
-import { SIZES } from '../size.js';
 import type { Environment } from './environment.js';
 import { ALL_PARTS, explain, PARTS, runHere, runInChild } from './parts.js';
 

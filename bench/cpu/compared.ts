@@ -1,18 +1,9 @@
 /** Peers: the same job by other means, timed in turn with ours. */
+import { type PeerShape, type PeerTimed, peerTimed } from '../../dist/throughput/peers.js';
 import { atLeast, type Check, short } from '../report.js';
-import { medianRatio, type Timing, timing } from '../statistics.js';
-import { type Shape, showShape } from './shapes.js';
+import { showShape } from './shapes.js';
 
-export type ComparedShape = Pick<Shape, 'tasks' | 'perTask'> & { readonly d: number };
-
-export interface Compared extends ComparedShape {
-  readonly peer: string;
-  readonly threads: string;
-  /** In seconds; ours with products, in float32, on all threads. */
-  readonly own: Timing;
-  readonly theirs: Timing;
-  /** How many times faster ours is, by the ratios of neighbours. */
-  readonly ratio: number;
+export interface Compared extends PeerTimed {
   /** Null where nothing is promised. */
   readonly target: number | null;
 }
@@ -20,14 +11,11 @@ export interface Compared extends ComparedShape {
 export function compared(
   peer: string,
   threads: number | string,
-  shape: ComparedShape,
+  shape: PeerShape,
   times: { readonly own: readonly number[]; readonly theirs: readonly number[] },
   target: number | null,
 ): Compared {
-  const ratio = medianRatio(times.theirs, times.own);
-  const { tasks, perTask, d } = shape;
-  const [own, theirs] = [timing(times.own), timing(times.theirs)];
-  return { peer, threads: String(threads), tasks, perTask, d, own, theirs, ratio, target };
+  return { ...peerTimed(peer, threads, shape, times), target };
 }
 
 export function comparedCheck(found: Compared): Check[] {

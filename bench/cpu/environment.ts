@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { type PartReport, partReport } from '../report.js';
-import { requireAddon } from './probe.js';
+import { requireAddon } from './addon.js';
 
 /** Load from which on figures are not to be trusted: a core that another has is missing from ours. */
 const MOST_LOAD = 0.5;

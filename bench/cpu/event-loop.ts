@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { statistics } from '../../dist/backends/measure.js';
+import { collectGarbage, type Row, RowPool } from '../../dist/throughput/memory.js';
+import type { Size } from '../../dist/throughput/size.js';
 import { below, type Check, type PartReport, partReport, short } from '../report.js';
-import type { Size } from '../size.js';
-import { collectGarbage, type Row, RowPool } from './memory.js';
-import { requireAddon } from './probe.js';
+import { requireAddon } from './addon.js';
 import { LONGEST_SECTION, MOST_ADDED_DELAY, MOST_GROWTH } from './targets.js';
 
 /** Elements of all rows together, and for how many milliseconds a timer is watched, of each kind, in each round. */

@@ -6,11 +6,11 @@ import { balanced } from '../../dist/rules/balanced.js';
 import { conceptual } from '../../dist/rules/conceptual.js';
 import { mirror } from '../../dist/rules/mirror.js';
 import { pike } from '../../dist/rules/pike.js';
+import { allocateRow, fillRow } from '../../dist/throughput/memory.js';
+import { plainStatistics } from '../../dist/throughput/plain-javascript.js';
+import type { Size } from '../../dist/throughput/size.js';
 import { randomNumbers } from '../../dist/verification/random.js';
 import { type PartReport, partReport, short } from '../report.js';
-import type { Size } from '../size.js';
-import { allocateRow, fillRow } from './memory.js';
-import { plainStatistics } from './plain-javascript.js';
 
 /** Milliseconds for each. */
 const TIME: Readonly<Record<Size, number>> = { full: 500, quick: 100, tiny: 5 };

@@ -1,8 +1,8 @@
 /** The parts of the bench, each in a process of its own: memory of one is no burden on the next. */
 import { fileURLToPath } from 'node:url';
+import type { Size } from '../../dist/throughput/size.js';
 import { runPartHere, runPartInChild } from '../part-process.js';
 import type { PartReport } from '../report.js';
-import type { Size } from '../size.js';
 import { blas } from './blas.js';
 import { environment } from './environment.js';
 import { eventLoop } from './event-loop.js';

@@ -1,17 +1,6 @@
 /** Which measurements are timed. */
-import type { Dtype } from '../../dist/gradients/layout.js';
-import type { Size } from '../size.js';
-
-export interface Shape {
-  readonly dtype: Dtype;
-  /** K tasks of m micro-batches. */
-  readonly tasks: number;
-  readonly perTask: number;
-  readonly inner: boolean;
-  readonly standardErrors: boolean;
-  readonly preconditioner: boolean;
-  readonly threads: number;
-}
+import type { Shape } from '../../dist/throughput/batch.js';
+import type { Size } from '../../dist/throughput/size.js';
 
 /** Elements of a row. */
 export const COLUMNS: Readonly<Record<Size, number>> = { full: 2e7, quick: 1e7, tiny: 4096 };

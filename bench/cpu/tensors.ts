@@ -1,12 +1,13 @@
 /** What it costs that a gradient comes as a list of tensors, as a training stack has it, and not as one. */
 import { availableParallelism } from 'node:os';
 import { statistics } from '../../dist/backends/measure.js';
+import { type Row, RowPool, tensorOf } from '../../dist/throughput/memory.js';
+import { interleave, LIMITS, wallSeconds } from '../../dist/throughput/pairs.js';
+import { readProbe } from '../../dist/throughput/probe.js';
+import type { Size } from '../../dist/throughput/size.js';
+import { medianRatio, type Timing, timing } from '../../dist/throughput/timing.js';
 import { type PartReport, partReport, percent, short } from '../report.js';
-import type { Size } from '../size.js';
-import { medianRatio, type Timing, timing } from '../statistics.js';
-import { type Row, RowPool, tensorOf } from './memory.js';
-import { interleave, LIMITS, wallSeconds } from './pairs.js';
-import { readProbe } from './probe.js';
+import { requireAddon } from './addon.js';
 
 const [TASKS, PER_TASK] = [4, 2];
 
@@ -73,7 +74,7 @@ async function timeList(name: string, lengths: readonly number[], size: Size): P
   const arrays = rows.map(({ array }) => array);
   const times = await interleave(
     {
-      probe: readProbe(arrays, 8, threads),
+      probe: readProbe(requireAddon(), arrays, 8, threads),
       list: () => wallSeconds(() => statistics(listed, { ...options, backend: 'cpu' })),
       flat: () => wallSeconds(() => statistics(flat, { ...options, backend: 'cpu' })),
     },

@@ -2,13 +2,13 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, sep } from 'node:path';
+import { timedStatistics } from '../../dist/throughput/batch.js';
+import { type Row, RowPool } from '../../dist/throughput/memory.js';
+import { interleave, LIMITS, type TimedCall, wallSeconds } from '../../dist/throughput/pairs.js';
+import type { Size } from '../../dist/throughput/size.js';
 import { type PartReport, partReport, short } from '../report.js';
-import type { Size } from '../size.js';
 import { type Compared, compared, comparedTable } from './compared.js';
-import { type Row, RowPool } from './memory.js';
-import { interleave, LIMITS, type TimedCall, wallSeconds } from './pairs.js';
 import { COLUMNS } from './shapes.js';
-import { timedStatistics } from './throughput.js';
 
 const TASKS: Readonly<Record<Size, readonly number[]>> = { full: [1, 2, 4, 16], quick: [1, 4], tiny: [2] };
 

@@ -1,9 +1,9 @@
 /** The same bits in every run, wherever the rows lie, and those that the emulator gets. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { Size } from '../../dist/throughput/size.js';
 import { differentBits, flatten } from '../../dist/verification/compare.js';
 import { drawInputs, type Problem } from '../../dist/verification/inputs.js';
 import { type Check, type PartReport, partReport } from '../report.js';
-import type { Size } from '../size.js';
 import { Gpu } from './device.js';
 import { bitProblems, randomProblems } from './problems.js';
 

@@ -1,8 +1,8 @@
 /** `npm run bench -- gpu`: everything that is claimed of the CUDA kernels, put to the test on this machine's GPU. */
 import { resolve } from 'node:path';
+import { SIZES } from '../../dist/throughput/size.js';
 import { RefusedError } from '../part-process.js';
 import { COMMON_FLAGS, checkCommon, parseFlags, ROOT, runAll, UsageError } from '../run.js';
-import { SIZES } from '../size.js';
 import { writeBundle } from './bundle.js';
 import type { Environment } from './environment.js';
 import { ALL_PARTS, PARTS, runHere, runInChild } from './parts.js';

@@ -2,6 +2,7 @@
 import { PikeError } from '../../dist/errors.js';
 import { Mixer } from '../../dist/index.js';
 import type { UpdateReport } from '../../dist/mixer/report.js';
+import type { Size } from '../../dist/throughput/size.js';
 import { expectedMoments, hostGradient, TYPICAL_ERROR } from '../../dist/verification/compare.js';
 import {
   DEVICE_DTYPES,
@@ -11,7 +12,6 @@ import {
   problem,
 } from '../../dist/verification/inputs.js';
 import { below, type Check, type PartReport, partReport } from '../report.js';
-import type { Size } from '../size.js';
 import { Gpu } from './device.js';
 
 const TASKS = ['a', 'b', 'c'];

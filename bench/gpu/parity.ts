@@ -1,5 +1,6 @@
 /** The sums of a GPU against those of the TypeScript reference. */
 
+import type { Size } from '../../dist/throughput/size.js';
 import {
   expectedMoments,
   largestError,
@@ -8,7 +9,6 @@ import {
 } from '../../dist/verification/compare.js';
 import { drawInputs, type Problem } from '../../dist/verification/inputs.js';
 import { below, type Check, type PartReport, partReport, short } from '../report.js';
-import type { Size } from '../size.js';
 import { Gpu, hasRowScalars } from './device.js';
 import { adversarialProblems, randomProblems } from './problems.js';
 

@@ -3,9 +3,9 @@
  * memory of one is no burden on the next.
  */
 import { fileURLToPath } from 'node:url';
+import type { Size } from '../../dist/throughput/size.js';
 import { runPartHere, runPartInChild } from '../part-process.js';
 import { type PartReport, partReport } from '../report.js';
-import type { Size } from '../size.js';
 import { bits } from './bits.js';
 import { environment } from './environment.js';
 import { mixer } from './mixer.js';

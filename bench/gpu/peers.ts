@@ -1,10 +1,10 @@
 /** The same job in PyTorch, where python3 has it: gradients on the GPU to weights on the host. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Size } from '../../dist/throughput/size.js';
+import { median, type Timing, timing } from '../../dist/throughput/timing.js';
 import type { DeviceDtype } from '../../dist/verification/inputs.js';
 import { atLeast, type Check, type PartReport, partReport, short } from '../report.js';
-import type { Size } from '../size.js';
-import { median, type Timing, timing } from '../statistics.js';
 import { Gpu } from './device.js';
 import { LEAST_SPEEDUP } from './targets.js';
 import { TIMED_TASKS } from './throughput.js';

@@ -1,5 +1,6 @@
 /** Which problems are run: every path of the kernels, and whatever could be different about memory. */
 
+import type { Size } from '../../dist/throughput/size.js';
 import {
   DEVICE_DTYPES,
   type DeviceDtype,
@@ -8,7 +9,6 @@ import {
   type Values,
 } from '../../dist/verification/inputs.js';
 import { randomNumbers } from '../../dist/verification/random.js';
-import type { Size } from '../size.js';
 
 const repeat = (count: number, rows: number) => new Array<number>(count).fill(rows);
 

@@ -1,9 +1,9 @@
 /** How fast gradients are read, as a share of how fast the same GPU copies, both timed in turn. */
 import { dtypeNumbers, isStatus } from '../../dist/backends/native-call.js';
+import type { Size } from '../../dist/throughput/size.js';
+import { medianRatio, shareOfCopy, type Timing, timing } from '../../dist/throughput/timing.js';
 import { DEVICE_DTYPES, type DeviceDtype, ELEMENT_BYTES } from '../../dist/verification/inputs.js';
 import { atLeast, below, type Check, type PartReport, partReport, percent, short } from '../report.js';
-import type { Size } from '../size.js';
-import { medianRatio, shareOfCopy, type Timing, timing } from '../statistics.js';
 import { Gpu, toError } from './device.js';
 import { MOST_FUSED_COST, MOST_PROMISED_ROWS, targetShare } from './targets.js';
 import { longestRow, rowPointers, Slab, type TimedCall, type TimedShape, timedCall } from './timed-rows.js';

@@ -7,8 +7,8 @@ import { resolveOptions } from '../../dist/mixer/options.js';
 import { describeUpdate } from '../../dist/mixer/solving.js';
 import { encodeLogWeights, initialLogWeights } from '../../dist/rules/rule.js';
 import { initSmoothing } from '../../dist/statistics/smoothing.js';
+import type { Size } from '../../dist/throughput/size.js';
 import { type DeviceDtype, drawInputs, ELEMENT_BYTES, problem } from '../../dist/verification/inputs.js';
-import type { Size } from '../size.js';
 import { type Gpu, toError } from './device.js';
 
 /** What is uploaded; the rest is filled from it within the GPU. */

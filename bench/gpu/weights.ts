@@ -1,5 +1,6 @@
 /** Weights that are solved for in the launch that measures, against the TypeScript rules on the same statistics. */
 import { SOLVED_RULES } from '../../dist/backends/weight-update.js';
+import type { Size } from '../../dist/throughput/size.js';
 import {
   SOLVED_SHAPES,
   solvedWeightError,
@@ -7,7 +8,6 @@ import {
   WEIGHT_ERROR,
 } from '../../dist/verification/solved-weights.js';
 import { below, type Check, type PartReport, partReport, short } from '../report.js';
-import type { Size } from '../size.js';
 import { Gpu } from './device.js';
 
 export async function weights(size: Size): Promise<PartReport> {

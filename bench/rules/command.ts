@@ -1,9 +1,9 @@
 /** `npm run bench -- rules`: what an update of the weights costs by every rule. */
 import { availableParallelism, cpus, loadavg } from 'node:os';
+import { SIZES, type Size } from '../../dist/throughput/size.js';
 import { runPartHere } from '../part-process.js';
 import { partReport } from '../report.js';
 import { COMMON_FLAGS, checkCommon, parseFlags, runAll, UsageError } from '../run.js';
-import { SIZES, type Size } from '../size.js';
 import { update } from './update.js';
 
 const usage = `Times one update of the weights of 128 tasks by every rule, in TypeScript and, where there is a C++ compiler, in

@@ -8,9 +8,9 @@ import { encodeWeightUpdate, SOLVED_RULES } from '../../dist/backends/weight-upd
 import { describeUpdate } from '../../dist/mixer/solving.js';
 import { computeUpdate } from '../../dist/mixer/update.js';
 import { weightsOf } from '../../dist/rules/simplex.js';
+import type { Size } from '../../dist/throughput/size.js';
+import { timing } from '../../dist/throughput/timing.js';
 import { ROOT } from '../run.js';
-import type { Size } from '../size.js';
-import { timing } from '../statistics.js';
 import type { Case } from './problems.js';
 import type { Timed } from './typescript.js';
 

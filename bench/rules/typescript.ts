@@ -2,7 +2,7 @@
 import { Bench } from 'tinybench';
 import { computeUpdate } from '../../dist/mixer/update.js';
 import { smoothedStatistics } from '../../dist/statistics/smoothing.js';
-import type { Size } from '../size.js';
+import type { Size } from '../../dist/throughput/size.js';
 import type { Case } from './problems.js';
 
 /** Milliseconds for each. */

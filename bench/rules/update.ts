@@ -2,8 +2,8 @@
 import { PikeError } from '../../dist/errors.js';
 import type { WeightRule } from '../../dist/rules/rule.js';
 import { rules } from '../../dist/rules/rules.js';
+import type { Size } from '../../dist/throughput/size.js';
 import { below, type Check, type PartReport, partReport, short } from '../report.js';
-import type { Size } from '../size.js';
 import { isNative, timeNative } from './native.js';
 import { type Case, caseOf, KINDS } from './problems.js';
 import { type Timed, timeTypescript } from './typescript.js';

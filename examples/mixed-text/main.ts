@@ -68,7 +68,10 @@ async function main(): Promise<void> {
     progress.stop();
   }
   console.log(formatResults(runs, tasks));
-  if (given.log !== null) console.log(`The runs, event by event: ${given.log}`);
+  if (given.log !== null) {
+    console.log(`The runs, event by event: ${given.log}`);
+    console.log(`To look at them: node dist/cli/bin.js report ${given.log}`);
+  }
 }
 
 /** The rule's name, with what tells it from the others that are run. */

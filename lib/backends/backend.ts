@@ -24,6 +24,8 @@ export interface MomentsRequest {
   readonly preconditioner: GradientView | null;
   /** Aborts the call, which then rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Whose calls keep their order, and take turns with those of others (default: the backend itself). */
+  readonly caller?: object;
 }
 
 /** A rule whose weights a backend can solve for. */

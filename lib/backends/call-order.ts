@@ -1,54 +1,103 @@
 /**
- * Calls of the addon in the order they came, also where one of them copies its gradients over several turns of the
- * event loop.
+ * When calls of the addon begin: those of one caller in the order they came, those of several callers by turns, and
+ * never more of them at once than keep an executor busy. Whatever was not begun holds no memory but what the caller
+ * handed in, so a flood of calls costs no copies, and a small call waits for a few large ones at most, however many
+ * another caller has asked for.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { throwIfAborted } from '../validate.js';
 import type { NativeCall, NativeResult, NativeStagedCall } from './load-addon.js';
 
-/** Settles when the last call that came has been begun; null when all have been, so that the next need not wait. */
-let last: Promise<void> | null = null;
+/** Begun and not settled. Two would do to keep a thread busy; more let the event loop turn for several at once. */
+const MOST_IN_FLIGHT = 4;
 
 export interface Begun<T> {
   readonly result: NativeResult<T>;
+  /** To be called once the result is there: the next may begin. */
+  end(): void;
 }
 
-/**
- * Begins a call after all those before it: at once, if none of them is still being copied.
- *
- * @param begin calls the addon
- * @returns its result within an object, for it may be a promise that nobody is to wait for here
- * @throws the signal's reason; then the call has not begun
- */
-export async function beginInOrder<T>(
-  signal: AbortSignal | undefined,
-  begin: () => NativeCall<T>,
-): Promise<Begun<T>> {
-  const before = last;
-  let begun!: () => void;
-  const mine = new Promise<void>((resolve) => {
-    begun = resolve;
-  });
-  last = mine;
-  try {
-    if (before) {
-      await before;
+/** The calls of one executor. */
+export class CallOrder {
+  /** Those that wait, by caller; the caller whose turn is next comes first. */
+  readonly #waiting = new Map<object, (() => void)[]>();
+  /** A call is being begun, which may take several turns of the event loop. */
+  #beginning = false;
+  #inFlight = 0;
+
+  /**
+   * Begins a call: at once, if nothing stands before it, and otherwise in the turn of its caller.
+   *
+   * @param caller whose calls are to keep their order
+   * @param begin calls the addon
+   * @throws the signal's reason; then the call has not begun
+   */
+  async begin<T>(
+    caller: object,
+    signal: AbortSignal | undefined,
+    begin: () => NativeCall<T>,
+  ): Promise<Begun<T>> {
+    if (this.#beginning || this.#inFlight >= MOST_IN_FLIGHT) {
+      if (!(await this.#turn(caller, signal))) throwIfAborted(signal);
+    } else this.#beginning = true;
+    try {
       throwIfAborted(signal);
+      const call = begin();
+      const { result } = isStaged(call) ? await copyAll(call, signal) : { result: call };
+      this.#inFlight++;
+      const end = () => {
+        this.#inFlight--;
+        this.#next();
+      };
+      return { result, end };
+    } finally {
+      this.#beginning = false;
+      this.#next();
     }
-    const call = begin();
-    return isStaged(call) ? await copyAll(call, signal) : { result: call };
-  } finally {
-    if (last === mine) last = null;
-    begun();
+  }
+
+  /** Does something that cannot fail, such as to dispose, after the calls of its caller before it. */
+  inTurn(caller: object, work: () => void): void {
+    void this.begin(caller, undefined, async () => work()).then(({ end }) => end());
+  }
+
+  /** Resolves to true when it is its turn, to false when the signal fires before. */
+  #turn(caller: object, signal: AbortSignal | undefined): Promise<boolean> {
+    return new Promise((resolve) => {
+      const leave = () => {
+        const others = this.#waiting.get(caller)?.filter((each) => each !== start) ?? [];
+        if (others.length > 0) this.#waiting.set(caller, others);
+        else this.#waiting.delete(caller);
+        resolve(false);
+      };
+      const start = () => {
+        signal?.removeEventListener('abort', leave);
+        resolve(true);
+      };
+      signal?.addEventListener('abort', leave, { once: true });
+      const mine = this.#waiting.get(caller);
+      if (mine) mine.push(start);
+      else this.#waiting.set(caller, [start]);
+    });
+  }
+
+  #next(): void {
+    if (this.#beginning || this.#inFlight >= MOST_IN_FLIGHT) return;
+    const [turn] = this.#waiting;
+    if (!turn) return;
+    const [caller, calls] = turn;
+    this.#waiting.delete(caller);
+    const start = calls.shift()!;
+    if (calls.length > 0) this.#waiting.set(caller, calls); // behind all others
+    this.#beginning = true;
+    start();
   }
 }
 
-/** Does something that cannot fail, such as to dispose, after the calls before it. */
-export function inOrder(work: () => void): void {
-  void beginInOrder(undefined, async () => work());
-}
-
-async function copyAll<T>(staged: NativeStagedCall<T>, signal: AbortSignal | undefined): Promise<Begun<T>> {
+async function copyAll<T>(
+  staged: NativeStagedCall<T>,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly result: NativeResult<T> }> {
   let call: NativeCall<T> = staged;
   try {
     while (isStaged(call)) {
@@ -56,7 +105,7 @@ async function copyAll<T>(staged: NativeStagedCall<T>, signal: AbortSignal | und
       throwIfAborted(signal);
       call = call.advance();
     }
-    return { result: call };
+    return { result: call }; // within an object: nobody is to wait for it here
   } catch (error) {
     staged.abandon();
     throw error;

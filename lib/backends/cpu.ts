@@ -7,7 +7,7 @@ import type { HostView } from '../gradients/host-gradient.js';
 import type { Moments } from '../statistics/statistics.js';
 import { throwIfAborted } from '../validate.js';
 import type { Backend, MomentStream, MomentStreamRequest, MomentsRequest } from './backend.js';
-import { inOrder } from './call-order.js';
+import { CallOrder } from './call-order.js';
 import { cudaStatus } from './cuda-status.js';
 import {
   buildAdvice,
@@ -18,6 +18,9 @@ import {
 } from './load-addon.js';
 import { hostView } from './memory.js';
 import { assertAllReadable, dtypeNumbers, settle } from './native-call.js';
+
+/** Of this thread of JavaScript, which has one executor. */
+const order = new CallOrder();
 
 /** Past some eight threads, memory and not arithmetic is what takes the time. */
 const MOST_DEFAULT_THREADS = 8;
@@ -100,7 +103,7 @@ class CpuBackend implements Backend {
       rowScalars: request.rowScalars !== false,
       threads: threadsFor(this.#threads, rows.length * elementsOf(layout)),
     };
-    return await settle(this.#addon, request.signal, (cancellation) =>
+    return await settle(this.#addon, order, request.caller ?? this, request.signal, (cancellation) =>
       this.#addon.moments(native, cancellation, true),
     );
   }
@@ -108,7 +111,7 @@ class CpuBackend implements Backend {
   stream(request: MomentStreamRequest): MomentStream {
     // An observation reads a gradient and a mean.
     const threads = threadsFor(this.#threads, 2 * elementsOf(request.layout));
-    return new CpuMomentStream(this.#addon, request, threads);
+    return new CpuMomentStream(this.#addon, this, request, threads);
   }
 }
 
@@ -118,12 +121,14 @@ function elementsOf({ lengths }: { readonly lengths: readonly number[] }): numbe
 
 class CpuMomentStream implements MomentStream {
   readonly #addon: NativeAddon;
+  readonly #caller: object;
   readonly #lengths: Float64Array;
   readonly #stream: NativeMomentStream;
 
-  constructor(addon: NativeAddon, request: MomentStreamRequest, threads: number) {
+  constructor(addon: NativeAddon, caller: object, request: MomentStreamRequest, threads: number) {
     const { tasks, layout, inner } = request;
     this.#addon = addon;
+    this.#caller = caller;
     this.#lengths = Float64Array.from(layout.lengths);
     this.#stream = new addon.MomentStream({
       tasks,
@@ -144,18 +149,20 @@ class CpuMomentStream implements MomentStream {
     throwIfAborted(signal);
     const { tensors } = readable(gradient, 'gradient');
     const metric = nativePreconditioner(preconditioner);
-    await settle(this.#addon, signal, (cancellation) =>
+    await settle(this.#addon, order, this.#caller, signal, (cancellation) =>
       this.#stream.add(task, tensors, samples, metric, this.#lengths, cancellation, true),
     );
   }
 
   async moments(signal?: AbortSignal): Promise<Moments> {
     throwIfAborted(signal);
-    return await settle(this.#addon, signal, (cancellation) => this.#stream.moments(cancellation));
+    return await settle(this.#addon, order, this.#caller, signal, (cancellation) =>
+      this.#stream.moments(cancellation),
+    );
   }
 
   dispose(): void {
-    inOrder(() => this.#stream.dispose());
+    order.inTurn(this.#caller, () => this.#stream.dispose());
   }
 }
 

@@ -14,7 +14,7 @@ import type {
   SolvedWeights,
   WeightUpdate,
 } from './backend.js';
-import { inOrder } from './call-order.js';
+import { CallOrder } from './call-order.js';
 import type { CudaStatus } from './cuda-status.js';
 import type {
   NativeAddon,
@@ -26,6 +26,18 @@ import type {
 } from './load-addon.js';
 import { assertAllReadable, dtypeNumbers, settle } from './native-call.js';
 import { decodeSolvedWeights, encodeWeightUpdate } from './weight-update.js';
+
+/** Of this thread of JavaScript, which has one executor for each GPU. */
+const orders = new Map<number, CallOrder>();
+
+function orderOf(device: number): CallOrder {
+  let order = orders.get(device);
+  if (!order) {
+    order = new CallOrder();
+    orders.set(device, order);
+  }
+  return order;
+}
 
 /** What of the addon it calls. */
 export type CudaAddon = Pick<NativeAddon, 'deviceMoments' | 'DeviceMomentStream' | 'Cancellation'>;
@@ -82,7 +94,7 @@ class CudaBackend implements Backend {
   }
 
   stream(request: MomentStreamRequest): MomentStream {
-    return new CudaMomentStream(this.#addon, this.#number, request);
+    return new CudaMomentStream(this.#addon, this, this.#number, request);
   }
 
   async #measure(request: MomentsRequest, update: WeightUpdate | null) {
@@ -103,7 +115,8 @@ class CudaBackend implements Backend {
       rowScalarsIfThere: request.rowScalars === 'optional',
       update: update && encodeWeightUpdate(update),
     };
-    return await settle(this.#addon, request.signal, (cancellation) =>
+    const order = orderOf(this.#number);
+    return await settle(this.#addon, order, request.caller ?? this, request.signal, (cancellation) =>
       this.#addon.deviceMoments(native, cancellation, true),
     );
   }
@@ -111,10 +124,19 @@ class CudaBackend implements Backend {
 
 class CudaMomentStream implements MomentStream {
   readonly #addon: CudaAddon;
+  readonly #caller: object;
+  readonly #order: CallOrder;
   readonly #stream: NativeDeviceMomentStream;
 
-  constructor(addon: CudaAddon, device: number, { tasks, layout, inner }: MomentStreamRequest) {
+  constructor(
+    addon: CudaAddon,
+    caller: object,
+    device: number,
+    { tasks, layout, inner }: MomentStreamRequest,
+  ) {
     this.#addon = addon;
+    this.#caller = caller;
+    this.#order = orderOf(device);
     this.#stream = new addon.DeviceMomentStream({
       device,
       tasks,
@@ -134,18 +156,20 @@ class CudaMomentStream implements MomentStream {
     throwIfAborted(signal);
     const rows = { ...nativeRows([gradient], 'gradient'), ...sourceOf([gradient], preconditioner) };
     const metric = nativePreconditioner(preconditioner);
-    await settle(this.#addon, signal, (cancellation) =>
+    await settle(this.#addon, this.#order, this.#caller, signal, (cancellation) =>
       this.#stream.add(task, rows, samples, metric, cancellation, true),
     );
   }
 
   async moments(signal?: AbortSignal): Promise<Moments> {
     throwIfAborted(signal);
-    return await settle(this.#addon, signal, (cancellation) => this.#stream.moments(cancellation));
+    return await settle(this.#addon, this.#order, this.#caller, signal, (cancellation) =>
+      this.#stream.moments(cancellation),
+    );
   }
 
   dispose(): void {
-    inOrder(() => this.#stream.dispose());
+    this.#order.inTurn(this.#caller, () => this.#stream.dispose());
   }
 }
 

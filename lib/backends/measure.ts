@@ -80,6 +80,7 @@ export async function statistics(
     inner,
     rowScalars: standardErrors,
     signal: options.signal,
+    caller: statistics,
   });
   const result = estimate(moments, standardErrors ? checked.samples : undefined);
   const bad = result.normSquared.findIndex((N) => Number.isNaN(N));

@@ -6,7 +6,7 @@ import { type ErrorCode, PikeError } from '../errors.js';
 import { assertReadable, type HostView } from '../gradients/host-gradient.js';
 import type { Dtype } from '../gradients/layout.js';
 import { throwIfAborted } from '../validate.js';
-import { beginInOrder } from './call-order.js';
+import type { CallOrder } from './call-order.js';
 import type { NativeAddon, NativeCall, NativeCancellation, NativeStatus } from './load-addon.js';
 
 /** native/core/dtype.h */
@@ -21,9 +21,16 @@ export function assertAllReadable(view: HostView, name: string): void {
   for (const memory of view.tensors) assertReadable(memory, name);
 }
 
-/** Begins a native call in its turn, cancels it when the signal fires, and throws what a status says. */
+/**
+ * Begins a native call in its turn, cancels it when the signal fires, and throws what a status says.
+ *
+ * @param order of the executor that it goes to
+ * @param caller whose calls keep their order
+ */
 export async function settle<T>(
   addon: Pick<NativeAddon, 'Cancellation'>,
+  order: CallOrder,
+  caller: object,
   signal: AbortSignal | undefined,
   begin: (cancellation: NativeCancellation | null) => NativeCall<T>,
 ): Promise<T> {
@@ -31,8 +38,13 @@ export async function settle<T>(
   const cancel = () => cancellation?.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   try {
-    const begun = await beginInOrder(signal, () => begin(cancellation));
-    const result = await begun.result;
+    const begun = await order.begin(caller, signal, () => begin(cancellation));
+    let result: T | NativeStatus;
+    try {
+      result = await begun.result;
+    } finally {
+      begun.end();
+    }
     if (!isStatus(result)) return result;
     if (result.code === 'ERR_ABORTED') throwIfAborted(signal);
     throw new PikeError(result.code as ErrorCode, result.message);

@@ -1,18 +1,29 @@
 /** Puts the commands together. To add one: an import, and a line in COMMANDS. */
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
+import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit-codes.js';
 import type { Io } from './io.js';
+import { replayCommand } from './replay.js';
 import { reportCommand } from './report.js';
+import { verifyCommand } from './verify.js';
 
 /** In the order of the help. */
-const COMMANDS: readonly ((io: Io) => Command)[] = [doctorCommand, reportCommand];
+const COMMANDS: readonly ((io: Io) => Command)[] = [
+  doctorCommand,
+  verifyCommand,
+  benchCommand,
+  reportCommand,
+  replayCommand,
+];
 
 const EXAMPLES = `
 Examples:
   $ pike-mixer doctor
+  $ pike-mixer verify --quick
   $ pike-mixer report run.jsonl
+  $ pike-mixer replay run.jsonl --zeta1 0.02,0.05,0.1
   $ pike-mixer help doctor
 `;
 

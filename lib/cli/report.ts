@@ -1,13 +1,12 @@
 /** `pike-mixer report`: run logs as one page to look at. */
-import { realpathSync, statSync } from 'node:fs';
-import { open, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { statSync } from 'node:fs';
 import { Command } from 'commander';
 import { readRunLogs } from '../monitor/read-run-log.js';
 import { reportHtml } from '../report/report-html.js';
 import { type RunSummary, sentenceOf, summaryOf } from '../report/summary.js';
 import { CommandFailure, EXIT } from './exit-codes.js';
 import { type Io, printJson } from './io.js';
+import { isPage, refuseToHarm, replaceFile } from './output-file.js';
 import { createProgress } from './progress.js';
 
 const EXAMPLES = `
@@ -46,7 +45,8 @@ async function report(io: Io, logs: string[], { output, title, force, json }: Op
       EXIT.usage,
       'the page and --json cannot both go to the standard output: name a file by -o',
     );
-  if (output !== '-') await refuseToHarm(output, logs, force ?? false);
+  if (output !== '-')
+    await refuseToHarm(output, { inputs: logs, what: 'HTML page', isOne: isPage, force: force ?? false });
   const runs = await read(io, logs);
   const page = reportHtml(runs, title === undefined ? {} : { title });
   const notices = new Set(
@@ -79,64 +79,4 @@ function inWords(summaries: readonly RunSummary[]): string {
 
 function megabytes(page: string): string {
   return `${(Buffer.byteLength(page) / 1e6).toFixed(1)} MB`;
-}
-
-/** A slip of the hand, such as the log's name behind -o, must not cost a run. */
-async function refuseToHarm(output: string, logs: readonly string[], force: boolean): Promise<void> {
-  if (logs.some((log) => isSame(log, output)))
-    throw new CommandFailure(EXIT.usage, `${output} is a log to be read: the page would replace it`);
-  const head = await firstBytes(output, 512);
-  if (head === null || force || head.trim() === '' || /^\s*(<!doctype html|<html)/i.test(head)) return;
-  throw new CommandFailure(
-    EXIT.usage,
-    `${output} is there already and is no HTML page; choose another name, or --force`,
-  );
-}
-
-function isSame(a: string, b: string): boolean {
-  try {
-    return realpathSync(a) === realpathSync(b);
-  } catch {
-    return resolve(a) === resolve(b);
-  }
-}
-
-/** null when there is no such file. */
-async function firstBytes(path: string, length: number): Promise<string | null> {
-  let file: Awaited<ReturnType<typeof open>>;
-  try {
-    file = await open(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    if (!(await file.stat()).isFile()) throw new CommandFailure(EXIT.file, `${path} is no file`);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
-
-/** Written beside it and renamed, so that whoever has the page open never loads half of one. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const target = targetOf(path);
-  const beside = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
-  try {
-    await writeFile(beside, text);
-    await rename(beside, target);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
-}
-
-/** Where a link points to, so that it stays one. */
-function targetOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return resolve(path);
-  }
 }

@@ -79,17 +79,20 @@ export function assertReadable(memory: TensorMemory, name: string): void {
 }
 
 function tensorMemory(tensor: unknown, name: string): [TensorMemory, Dtype] {
-  if (types.isFloat32Array(tensor)) return [tensor, 'float32'];
-  if (types.isFloat64Array(tensor)) return [tensor, 'float64'];
+  // One that was robbed of its prototype has none of what is read of it later.
+  if (types.isFloat32Array(tensor) && 'buffer' in tensor) return [tensor, 'float32'];
+  if (types.isFloat64Array(tensor) && 'buffer' in tensor) return [tensor, 'float64'];
   if (typeof tensor === 'object' && tensor !== null && 'data' in tensor && 'dtype' in tensor) {
     const { data, dtype } = tensor as Partial<HalfTensor>;
-    if (types.isUint16Array(data) && (dtype === 'bfloat16' || dtype === 'float16')) return [data, dtype];
+    if (types.isUint16Array(data) && 'buffer' in data && (dtype === 'bfloat16' || dtype === 'float16'))
+      return [data, dtype];
   }
   if (typeof tensor === 'object' && tensor !== null && 'array' in tensor && 'dtype' in tensor) {
     const { array, dtype } = tensor as Partial<BufferedTensor>;
-    if (dtype === 'float32' && types.isFloat32Array(array)) return [array, dtype];
-    if (dtype === 'float64' && types.isFloat64Array(array)) return [array, dtype];
-    if ((dtype === 'bfloat16' || dtype === 'float16') && types.isUint16Array(array)) return [array, dtype];
+    const halves = dtype === 'bfloat16' || dtype === 'float16';
+    if (dtype === 'float32' && types.isFloat32Array(array) && 'buffer' in array) return [array, dtype];
+    if (dtype === 'float64' && types.isFloat64Array(array) && 'buffer' in array) return [array, dtype];
+    if (halves && types.isUint16Array(array) && 'buffer' in array) return [array, dtype];
   }
   throw new PikeError(
     'ERR_DTYPE',

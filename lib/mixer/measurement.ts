@@ -192,7 +192,7 @@ export function checkLosses(losses: unknown, samples: readonly (readonly number[
   const shaped =
     Array.isArray(losses) &&
     losses.length === samples.length &&
-    losses.every((task, k) => Array.isArray(task) && task.length === samples[k].length);
+    Array.from(losses).every((task, k) => Array.isArray(task) && task.length === samples[k].length);
   if (!shaped)
     throw new PikeError('ERR_SHAPE', `losses must be lists shaped like samples, but is ${show(losses)}.`);
   for (let k = 0; k < samples.length; k++)

@@ -53,6 +53,8 @@ export function encodeOptions(options: ResolvedOptions): OptionsState {
 
 /** The options to build a mixer from, with the caller's overrides. */
 export function restoredOptions(state: MixerState, overrides: Partial<MixerOptions>): MixerOptions {
+  if (typeof overrides !== 'object' || overrides === null)
+    throw new PikeError('ERR_INVALID_OPTION', `overrides must be an object, but is ${show(overrides)}.`);
   const { options } = state;
   const { maxLogStep } = options;
   if (overrides.tasks !== undefined && JSON.stringify(overrides.tasks) !== JSON.stringify(options.tasks))
@@ -99,6 +101,9 @@ export function checkState(state: unknown): MixerState {
   for (const key of ['origin', 'options', 'rule', 'smoothing', 'allocator'] as const)
     if (typeof given[key] !== 'object' || given[key] === null)
       throw new PikeError('ERR_STATE', `${key} of a state must be an object, but is ${show(given[key])}.`);
+  for (const [key, value] of Object.entries(given.origin!))
+    if (typeof value !== 'string')
+      throw new PikeError('ERR_STATE', `origin.${key} of a state must be a string, but is ${show(value)}.`);
   const K = (given.options?.tasks?.length ?? 0) - checkRetired(given.retired, given.options?.tasks);
   checkCount('step', given.step);
   checkCount('passedOver', given.passedOver);

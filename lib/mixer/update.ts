@@ -59,13 +59,44 @@ export function computeUpdate(
   solved: SolvedWeights | null = null,
   rowSamples?: readonly (readonly number[])[],
 ): ComputedUpdate {
+  const estimates = estimate(moments, rowSamples);
+  const reasons = missReasons(estimates, lossAverage, solved, input.options.rule.needs);
+  const raw = withoutMissed(withNorms(estimates, solved?.raw), reasons);
+  return updateFrom(input, raw, reasons, lossAverage, learningRate, solved);
+}
+
+/**
+ * The same from the raw statistics of a report, such as a log holds.
+ *
+ * @param known why the report says that tasks were missed, null for those that were not: of a task with micro-batches no more can
+ *   be told from its statistics
+ * @throws PikeError as `computeUpdate`
+ */
+export function recomputeUpdate(
+  input: UpdateInput,
+  raw: Statistics,
+  known: readonly (MissReason | null)[],
+  lossAverage: LossAverage,
+  learningRate: number | undefined,
+): ComputedUpdate {
+  const told = missReasons(raw, lossAverage, null, input.options.rule.needs);
+  // Whether it matters that nothing was measured depends on the rule.
+  const reasons = told.map((reason, k) => (raw.microBatches[k] > 0 ? known[k] : reason));
+  return updateFrom(input, withoutMissed(raw, reasons), reasons, lossAverage, learningRate, null);
+}
+
+function updateFrom(
+  input: UpdateInput,
+  raw: Statistics,
+  reasons: readonly (MissReason | null)[],
+  lossAverage: LossAverage,
+  learningRate: number | undefined,
+  solved: SolvedWeights | null,
+): ComputedUpdate {
   const { options, step, passedOver } = input;
   const { tasks, rule } = options;
   const K = tasks.length;
-  const estimates = estimate(moments, rowSamples);
-  const reasons = missReasons(estimates, lossAverage, solved, rule.needs);
   const missed = reasons.flatMap((reason, k): Miss[] => (reason ? [{ task: tasks[k], reason }] : []));
-  const raw = withoutMissed(withNorms(estimates, solved?.raw), reasons);
   const losses = lossAverage.means();
   const measured = missed.length < K;
   const withoutGradients = rule.needs.gradients === false;

@@ -8,6 +8,7 @@ import type { BackendName } from '../backends/backend.js';
 import type { MissReason, MixerWarning } from '../mixer/report.js';
 import type { MixerState, OptionsState } from '../mixer/state.js';
 
+/** What `format` of a start line says. */
 export const LOG_FORMAT = 'pike-mixer run log';
 /** Logs of version 1 have neither `format` nor `version`, nor what is marked "since version 2" below. */
 export const LOG_VERSION = 2;

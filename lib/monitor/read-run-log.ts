@@ -73,8 +73,8 @@ export interface LoggedRun {
   readonly end: EndEvent | null;
   /** Lines of events that this release does not know. */
   readonly others: readonly UnknownEvent[];
-  /** Everything but steps and evaluations as it happened, also what was done again: for whoever needs the order of things. */
-  readonly history: readonly RunEvent[];
+  /** Starts, updates, skips, retirements, warnings and the end, all in one list: for whoever needs the order of things. */
+  readonly history: readonly Exclude<RunEvent, StepEvent | EvaluationEvent>[];
   /** Of the file. */
   readonly notices: readonly RunLogNotice[];
 }

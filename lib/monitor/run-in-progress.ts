@@ -26,7 +26,7 @@ export class RunInProgress {
   readonly #retirements: RetireEvent[] = [];
   readonly #warnings: WarningEvent[] = [];
   readonly #others: UnknownEvent[] = [];
-  readonly #history: RunEvent[];
+  #history: LoggedRun['history'][number][];
   #end: EndEvent | null = null;
 
   /** @param number how many runs of this name there are with it */
@@ -58,6 +58,13 @@ export class RunInProgress {
     let dropped = dropAfter(this.#updates, isAgain) + dropAfter(this.#skips, isAgain);
     for (const list of [this.#steps, this.#evaluations, this.#retirements, this.#warnings, this.#others])
       dropped += dropAfter<LogLine>(list, isLater);
+    const kept = new Set<LogLine>([
+      ...this.#updates,
+      ...this.#skips,
+      ...this.#retirements,
+      ...this.#warnings,
+    ]);
+    this.#history = this.#history.filter((event) => event.event === 'start' || kept.has(event));
     this.#starts.push(start);
     this.#history.push(start);
     this.#end = null;

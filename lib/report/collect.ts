@@ -9,13 +9,14 @@ import { type Source, tableOf } from './table.js';
 import { entriesInWords, inWords } from './words.js';
 
 /** Numbers in a page, roughly: so many that everything is drawn at full width, so few that a page opens at once. */
-const NUMBERS = 240_000;
+const NUMBERS = 300_000;
 const COSINES = 60_000;
 /** Finer than any screen draws. */
-const MOST_ROWS = 2000;
-const FEWEST_ROWS = 8;
-/** Tables of a run, each with up to three numbers (mean, smallest, largest) per task and quantity. */
-const QUANTITIES = 16;
+const MOST_ROWS = 6000;
+const FEWEST_ROWS = 24;
+/** Per task, of all tables of steps (weight, count, target, drift, loss) and of updates. */
+const STEP_QUANTITIES = 5;
+const UPDATE_QUANTITIES = 11;
 const MOST_NOTICES = 50;
 
 export function pageData(runs: readonly LoggedRun[], title: string): PageData {
@@ -40,7 +41,7 @@ export function pageData(runs: readonly LoggedRun[], title: string): PageData {
 function pageRun(run: LoggedRun, tasks: number[], runs: number): PageRun {
   const { start } = run;
   const K = tasks.length;
-  const rows = rowsFor(K, runs);
+  const { perStep, perUpdate } = rowsFor(K, runs);
   const summary = summaryOf(run);
   const lastStep = lastStepOf(run);
   const byTask = <Row>(of: (row: Row) => Readonly<Record<string, number | null>> | null): Source<Row> => ({
@@ -71,11 +72,21 @@ function pageRun(run: LoggedRun, tasks: number[], runs: number): PageRun {
     mixingSecondsPerUpdate: summary.mixing?.secondsPerUpdate ?? null,
     options: optionsInWords(run),
     ending: endingInWords(run),
-    weights: tableOf(weighted, weighted.length, { weight: weights }, rows),
-    counts: countTable(run, rows),
-    heldOut: tableOf(run.evaluations, run.evaluations.length, { loss: byTask(({ losses }) => losses) }, rows),
-    training: tableOf(measuredLosses, measuredLosses.length, { loss: byTask(({ losses }) => losses) }, rows),
-    batchLoss: tableOf(lossy, lossy.length, { loss: { series: 1, at: ({ loss }) => loss } }, rows),
+    weights: tableOf(weighted, weighted.length, { weight: weights }, perStep),
+    counts: countTable(run, perStep),
+    heldOut: tableOf(
+      run.evaluations,
+      run.evaluations.length,
+      { loss: byTask(({ losses }) => losses) },
+      perUpdate,
+    ),
+    training: tableOf(
+      measuredLosses,
+      measuredLosses.length,
+      { loss: byTask(({ losses }) => losses) },
+      perUpdate,
+    ),
+    batchLoss: tableOf(lossy, lossy.length, { loss: { series: 1, at: ({ loss }) => loss } }, perStep),
     statistics: tableOf(
       run.updates,
       run.updates.length,
@@ -89,18 +100,22 @@ function pageRun(run: LoggedRun, tasks: number[], runs: number): PageRun {
         measuredVariance: perTask((update) => update.statistics.variance),
         measuredVarianceError: perTask((update) => update.statistics.standardError?.variance),
       },
-      rows,
+      perUpdate,
     ),
     cosines: cosinesOf(run, runs),
-    cost: costTable(run, rows),
+    cost: costTable(run, perUpdate),
     events,
     eventCounts: counts,
   };
 }
 
-function rowsFor(tasks: number, runs: number): number {
-  const rows = Math.floor(NUMBERS / (runs * QUANTITIES * tasks * 3));
-  return Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, rows));
+/** How many rows of steps and of updates a page of so many runs has room for, half of it for each. */
+function rowsFor(tasks: number, runs: number): { perStep: number; perUpdate: number } {
+  const rows = (quantities: number) => {
+    const fit = Math.floor(NUMBERS / (2 * runs * quantities * tasks));
+    return Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, fit));
+  };
+  return { perStep: rows(STEP_QUANTITIES), perUpdate: rows(UPDATE_QUANTITIES) };
 }
 
 /** Counts and targets (weights × batch size), and how far their sums have come apart. */

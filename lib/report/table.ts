@@ -8,8 +8,8 @@ export interface Source<Row> {
 }
 
 /**
- * At most `rows` rows. A longer log is cut into buckets of equally many rows, of which mean, smallest and largest are kept,
- * to six digits; nulls are left out of them, and a bucket of nothing else is null.
+ * At most `rows` rows, as they are. A longer log is cut into a third as many buckets of equally many rows, of which mean,
+ * smallest and largest are kept, to six digits; nulls are left out of them, and a bucket of nothing else is null.
  *
  * @param log the rows, `length` in all; each is used only until the next is asked for
  */
@@ -19,7 +19,7 @@ export function tableOf<Row extends { readonly step: number }, Name extends stri
   sources: Record<Name, Source<Row>>,
   rows: number,
 ): Table<Name> {
-  const per = Math.max(1, Math.ceil(length / Math.max(1, rows)));
+  const per = length <= rows ? 1 : Math.ceil(length / Math.max(1, Math.floor(rows / 3)));
   const names = Object.keys(sources) as Name[];
   const columns = names.map((name) => new Columns(sources[name], per > 1));
   const step: number[] = [];

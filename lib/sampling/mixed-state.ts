@@ -61,7 +61,11 @@ export function checkMixedState(state: unknown): MixedSourceState {
     checkStream(`${name}.training`, source.training);
     checkStream(`${name}.measuring`, source.measuring);
   }
-  return structuredClone(given) as MixedSourceState;
+  try {
+    return structuredClone(given) as MixedSourceState;
+  } catch (cause) {
+    throw new PikeError('ERR_STATE', `A state must be plain JSON: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function checkStream(name: string, stream: Partial<StreamState> | undefined): void {

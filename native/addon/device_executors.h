@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -54,13 +55,16 @@ struct DeviceExecutor {
 
 class DeviceExecutors {
  public:
+  /// Throws where there can be no such device: every one that is named has a thread.
   DeviceExecutor& Of(int device) {
+    if (device < 0 || device >= kMost) throw std::invalid_argument("there is no such device");
     std::unique_ptr<DeviceExecutor>& executor = executors_[device];
     if (!executor) executor = std::make_unique<DeviceExecutor>(device);
     return *executor;
   }
 
  private:
+  static constexpr int kMost = 1024;
   std::map<int, std::unique_ptr<DeviceExecutor>> executors_;
 };
 

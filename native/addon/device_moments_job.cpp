@@ -62,11 +62,11 @@ class DeviceMomentsJob final : public PromiseJob {
 Status ReadUpdate(Napi::Value value, std::size_t tasks, std::optional<cuda::WeightUpdate>* update) {
   if (!value.IsObject()) return {};
   const auto object = value.As<Napi::Object>();
-  const auto inputs = object.Get("inputs").As<Napi::Float64Array>();
-  if (inputs.ElementLength() != int{math::kInputParts} * tasks)
+  auto inputs = ReadNumbers<double>(object.Get("inputs"), napi_float64_array);
+  if (!inputs || inputs->size() != int{math::kInputParts} * tasks)
     return {StatusCode::kShape, "an update of another number of tasks"};
-  *update = cuda::WeightUpdate{ReadUpdateOptions(object.Get("options").As<Napi::Object>()),
-                               {inputs.Data(), inputs.Data() + inputs.ElementLength()}};
+  *update =
+      cuda::WeightUpdate{ReadUpdateOptions(object.Get("options").As<Napi::Object>()), *std::move(inputs)};
   return {};
 }
 

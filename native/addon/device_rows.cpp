@@ -8,13 +8,11 @@ namespace {
 
 /// A value as an array of addresses, or nothing.
 std::optional<std::vector<const void*>> ReadAddresses(Napi::Value value) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_biguint64_array)
-    return std::nullopt;
-  const auto array = value.As<Napi::BigUint64Array>();
+  const auto numbers = ReadNumbers<std::uint64_t>(value, napi_biguint64_array);
+  if (!numbers) return std::nullopt;
   std::vector<const void*> addresses;
-  for (std::size_t i = 0; i < array.ElementLength(); ++i) {
-    addresses.push_back(reinterpret_cast<const void*>(static_cast<std::uintptr_t>(array[i])));
-  }
+  for (const std::uint64_t number : *numbers)
+    addresses.push_back(reinterpret_cast<const void*>(static_cast<std::uintptr_t>(number)));
   return addresses;
 }
 

@@ -86,19 +86,31 @@ Napi::Function DeviceStreamObject::Define(Napi::Env env) {
 }
 
 DeviceStreamObject::DeviceStreamObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  const Napi::Object options = info[0].As<Napi::Object>();
+  try {
+    opening_ = Open(info.Env(), info[0]);
+  } catch (const Napi::Error& error) {
+    opening_ = {StatusCode::kInternal, error.Message()};
+  } catch (const std::exception& error) {
+    opening_ = ToStatus(error);
+  }
+}
+
+/// { device, tasks, dtypes, lengths, inner }
+Status DeviceStreamObject::Open(Napi::Env env, Napi::Value value) {
+  if (!value.IsObject()) return {StatusCode::kShape, "the options are no object"};
+  const Napi::Object options = value.As<Napi::Object>();
   std::optional<Layout> layout = ReadLayout(options.Get("dtypes"), options.Get("lengths"));
   const std::int32_t tasks = options.Get("tasks").ToNumber().Int32Value();
   device_ = options.Get("device").ToNumber().Int32Value();
-  if (tasks < 1 || !layout) {
-    opening_ = {StatusCode::kShape, "the layout is not valid"};
-    return;
-  }
-  slot_ = std::make_shared<DeviceStreamSlot>();
-  slot_->engine = Environment::Of(info.Env()).devices.Of(device_).engine;
-  slot_->tasks = tasks;
-  slot_->layout = *std::move(layout);
-  slot_->inner = options.Get("inner").ToBoolean();
+  const bool inner = options.Get("inner").ToBoolean();
+  if (tasks < 1 || !layout) return {StatusCode::kShape, "the layout is not valid"};
+  auto slot = std::make_shared<DeviceStreamSlot>();
+  slot->engine = Environment::Of(env).devices.Of(device_).engine;
+  slot->tasks = tasks;
+  slot->layout = *std::move(layout);
+  slot->inner = inner;
+  slot_ = std::move(slot);
+  return {};
 }
 
 Status DeviceStreamObject::Usable() const {
@@ -111,17 +123,20 @@ Status DeviceStreamObject::Usable() const {
 Napi::Value DeviceStreamObject::Add(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
-    if (Status status = Usable(); !status.ok()) return ToObject(env, status);
-    Environment& environment = Environment::Of(env);
+    // What is read of the arguments may run script, and that dispose of the stream.
     const std::int32_t task = info[0].ToNumber().Int32Value();
-    if (task < 0 || task >= slot_->tasks)
+    const double samples = info[2].ToNumber().DoubleValue();
+    if (Status status = Usable(); !status.ok()) return ToObject(env, status);
+    const std::shared_ptr<DeviceStreamSlot> slot = slot_;
+    Environment& environment = Environment::Of(env);
+    if (task < 0 || task >= slot->tasks)
       return ToObject(env, Status{StatusCode::kShape, "there is no such task"});
     DeviceRows rows;
-    Status status = rows.Read(info[1].As<Napi::Object>(), info[3], slot_->layout, 1, environment.shared);
+    Status status = rows.Read(info[1].As<Napi::Object>(), info[3], slot->layout, 1, environment.shared);
     if (!status.ok()) return ToObject(env, status);
 
-    auto job = std::make_unique<DeviceAddJob>(env, CancellationObject::Of(info[4]), slot_, std::move(rows),
-                                              task, info[2].ToNumber().DoubleValue());
+    auto job = std::make_unique<DeviceAddJob>(env, CancellationObject::Of(info[4]), slot, std::move(rows),
+                                              task, samples);
     Stages* const host = job->host() ? &job->host()->copy : nullptr;
     return StagedCall::Submit(env, environment.devices.Of(device_).executor, std::move(job), host, info[5]);
   });

@@ -41,6 +41,7 @@ class DeviceStreamObject : public Napi::ObjectWrap<DeviceStreamObject> {
   Napi::Value Collect(const Napi::CallbackInfo& info);
   Napi::Value Dispose(const Napi::CallbackInfo& info);
 
+  Status Open(Napi::Env env, Napi::Value options);
   Status Usable() const;
 
   int device_ = 0;

@@ -57,17 +57,18 @@ Napi::Value Free(const Napi::CallbackInfo& info) {
 Napi::Value Copy(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
+    // Numbers first: to read them may run script, which could take an array away.
+    const std::int32_t device = info[0].ToNumber().Int32Value();
+    const std::int64_t bytes = info[3].ToNumber().Int64Value();
     const std::optional<Range> to = ReadRange(info[1]);
     const std::optional<Range> from = ReadRange(info[2]);
-    const std::int64_t bytes = info[3].ToNumber().Int64Value();
     if (!to || !from) return ToObject(env, Invalid("to and from must be BigInts or typed arrays"));
     for (const Range& range : {*to, *from}) {
       if (bytes < 1 || (range.bytes >= 0 && range.bytes < bytes))
         return ToObject(env, Invalid("bytes must be positive and fit the array"));
     }
     double milliseconds = 0;
-    Status status = cuda::DeviceTools::Copy(info[0].ToNumber().Int32Value(), to->address, from->address,
-                                            bytes, &milliseconds);
+    Status status = cuda::DeviceTools::Copy(device, to->address, from->address, bytes, &milliseconds);
     return status.ok() ? Napi::Value(Napi::Number::New(env, milliseconds)) : ToObject(env, status);
   });
 }

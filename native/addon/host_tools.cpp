@@ -110,7 +110,10 @@ Napi::Value Read(const Napi::CallbackInfo& info) {
     const std::optional<int> streams = ReadThreads(info[1]);
     if (streams != 1 && streams != 8) return ToObject(env, Invalid("streams must be 1 or 8"));
     if (!info[0].IsArray()) return ToObject(env, Invalid("arrays must be a list of typed arrays"));
-    const auto arrays = info[0].As<Napi::Array>();
+    const auto given = info[0].As<Napi::Array>();
+    // A list unknown to script, which may run while this one is made.
+    const auto arrays = Napi::Array::New(env);
+    for (std::uint32_t i = 0; i < given.Length(); ++i) arrays.Set(i, given.Get(i));
     std::vector<ProbedMemory> memory;
     for (std::uint32_t i = 0; i < arrays.Length(); ++i) {
       napi_typedarray_type type;

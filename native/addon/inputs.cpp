@@ -48,16 +48,16 @@ bool IsShared(napi_env env, napi_value buffer) {
 }  // namespace
 
 std::optional<Layout> ReadLayout(Napi::Value dtypes, Napi::Value lengths) {
-  const auto types = dtypes.As<Napi::Uint8Array>();
-  const auto sizes = lengths.As<Napi::Float64Array>();
+  const auto types = ReadNumbers<std::uint8_t>(dtypes, napi_uint8_array);
+  const auto sizes = ReadNumbers<double>(lengths, napi_float64_array);
+  if (!types || !sizes) return std::nullopt;
   std::vector<Dtype> dtype_list;
-  for (std::size_t i = 0; i < types.ElementLength(); ++i) {
-    if (types[i] >= kDtypes) return std::nullopt;
-    dtype_list.push_back(static_cast<Dtype>(types[i]));
+  for (const std::uint8_t type : *types) {
+    if (type >= kDtypes) return std::nullopt;
+    dtype_list.push_back(static_cast<Dtype>(type));
   }
   std::vector<std::int64_t> length_list;
-  for (std::size_t i = 0; i < sizes.ElementLength(); ++i) {
-    const double length = sizes[i];
+  for (const double length : *sizes) {
     if (!(length >= 0 && length <= static_cast<double>(kMaxLength)) || length != std::floor(length))
       return std::nullopt;
     length_list.push_back(static_cast<std::int64_t>(length));
@@ -69,14 +69,12 @@ Status Inputs::ReadRows(Napi::Array tensors, const Layout& layout, std::size_t c
   if (tensors.Length() != count * layout.tensors().size())
     return {StatusCode::kShape, "wrong number of tensors"};
   rows.resize(count);
-  any_shared_ = false;
   for (std::size_t i = 0; i < count; ++i) {
     const std::string name = "gradient " + std::to_string(i);
     if (Status status = ReadRow(tensors, i * layout.tensors().size(), layout, name, &rows[i]); !status.ok()) {
       return status;
     }
   }
-  if (any_shared_) kept_alive_.push_back(Napi::Persistent(tensors.As<Napi::Object>()));
   return {};
 }
 
@@ -88,10 +86,7 @@ Status Inputs::ReadPreconditioner(Napi::Value value, Napi::Value lengths) {
   const Napi::Array tensors = object.Get("tensors").As<Napi::Array>();
   if (tensors.Length() != layout->tensors().size()) return {StatusCode::kShape, "wrong number of tensors"};
   preconditioner.emplace(TypedRow{*std::move(layout), {}});
-  any_shared_ = false;
-  Status status = ReadRow(tensors, 0, preconditioner->layout, "preconditioner", &preconditioner->tensors);
-  if (status.ok() && any_shared_) kept_alive_.push_back(Napi::Persistent(tensors.As<Napi::Object>()));
-  return status;
+  return ReadRow(tensors, 0, preconditioner->layout, "preconditioner", &preconditioner->tensors);
 }
 
 Status Inputs::ReadRow(const Napi::Array& tensors, std::size_t first, const Layout& layout,
@@ -102,7 +97,8 @@ Status Inputs::ReadRow(const Napi::Array& tensors, std::size_t first, const Layo
   for (std::size_t t = 0; t < row->size(); ++t) {
     const Layout::Tensor& expected = layout.tensors()[t];
     const auto index = static_cast<std::uint32_t>(first + t);
-    const std::optional<ArrayInfo> info = InfoOf(env, tensors.Get(index));
+    const Napi::Value value = tensors.Get(index);
+    const std::optional<ArrayInfo> info = InfoOf(env, value);
     const auto where = [&] { return name + ", tensor " + std::to_string(t); };
     if (!info) return {StatusCode::kShape, where() + " is no typed array"};
     if (IsDetached(env, info->buffer)) {
@@ -119,7 +115,7 @@ Status Inputs::ReadRow(const Napi::Array& tensors, std::size_t first, const Layo
     if (expected.length == 0) continue;  // its pointer may be null
     const std::int64_t bytes = expected.length * SizeOf(expected.dtype);
     if (IsShared(env, info->buffer)) {
-      any_shared_ = true;
+      KeepShared(env, value);
     } else if (std::shared_ptr<OwnedMemory> owned = OwnedMemory::Holding(info->data, bytes)) {
       if (owned_.empty() || owned_.back() != owned) owned_.push_back(std::move(owned));
     } else {
@@ -127,6 +123,11 @@ Status Inputs::ReadRow(const Napi::Array& tensors, std::size_t first, const Layo
     }
   }
   return {};
+}
+
+void Inputs::KeepShared(Napi::Env env, napi_value array) {
+  if (shared_.IsEmpty()) shared_ = Napi::Persistent(Napi::Array::New(env).As<Napi::Object>());
+  shared_.Value().Set(shared_count_++, array);
 }
 
 void Inputs::Release() noexcept {

@@ -20,6 +20,20 @@
 
 namespace pike {
 
+/// The numbers of a typed array of this type; nothing if `value` is another thing. They are copied at once:
+/// what script does later, in a getter for instance, changes them no more.
+template <typename Element>
+std::optional<std::vector<Element>> ReadNumbers(Napi::Value value, napi_typedarray_type type) {
+  napi_typedarray_type actual;
+  std::size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(value.Env(), value, &actual, &length, &data, nullptr, nullptr) != napi_ok ||
+      actual != type)
+    return std::nullopt;
+  const auto* const first = static_cast<const Element*>(data);
+  return length == 0 ? std::vector<Element>() : std::vector<Element>(first, first + length);
+}
+
 /// Dtypes from a Uint8Array, lengths from a Float64Array (integers up to 2^53).
 std::optional<Layout> ReadLayout(Napi::Value dtypes, Napi::Value lengths);
 
@@ -47,9 +61,11 @@ class Inputs {
   Status ReadRow(const Napi::Array& tensors, std::size_t first, const Layout& layout, const std::string& name,
                  RowPointers* row);
 
+  void KeepShared(Napi::Env env, napi_value array);
+
   std::vector<std::shared_ptr<OwnedMemory>> owned_;
-  std::vector<Napi::ObjectReference> kept_alive_;  // arrays that hold shared memory
-  bool any_shared_ = false;
+  Napi::ObjectReference shared_;  // a list, unknown to script, of the arrays in shared memory
+  std::uint32_t shared_count_ = 0;
 };
 
 }  // namespace pike

@@ -97,20 +97,26 @@ Napi::Function MomentStreamObject::Define(Napi::Env env) {
 }
 
 MomentStreamObject::MomentStreamObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  const Napi::Object options = info[0].As<Napi::Object>();
-  const std::int64_t tasks = options.Get("tasks").ToNumber().Int64Value();
-  std::optional<Layout> layout = ReadLayout(options.Get("dtypes"), options.Get("lengths"));
-  threads_ = options.Get("threads").ToNumber().Int32Value();
-  if (tasks < 1 || !layout) {
-    opening_ = {StatusCode::kShape, "the layout is not valid"};
-    return;
-  }
   try {
-    stream_ = std::make_shared<MomentStream>(static_cast<std::size_t>(tasks), *std::move(layout),
-                                             options.Get("inner").ToBoolean());
+    opening_ = Open(info[0]);
+  } catch (const Napi::Error& error) {
+    opening_ = {StatusCode::kInternal, error.Message()};
   } catch (const std::exception& error) {
     opening_ = ToStatus(error);
   }
+}
+
+/// { tasks, dtypes, lengths, inner, threads }
+Status MomentStreamObject::Open(Napi::Value value) {
+  if (!value.IsObject()) return {StatusCode::kShape, "the options are no object"};
+  const Napi::Object options = value.As<Napi::Object>();
+  const std::int64_t tasks = options.Get("tasks").ToNumber().Int64Value();
+  std::optional<Layout> layout = ReadLayout(options.Get("dtypes"), options.Get("lengths"));
+  threads_ = options.Get("threads").ToNumber().Int32Value();
+  const bool inner = options.Get("inner").ToBoolean();
+  if (tasks < 1 || !layout) return {StatusCode::kShape, "the layout is not valid"};
+  stream_ = std::make_shared<MomentStream>(static_cast<std::size_t>(tasks), *std::move(layout), inner);
+  return {};
 }
 
 Status MomentStreamObject::Usable() const {
@@ -123,21 +129,23 @@ Status MomentStreamObject::Usable() const {
 Napi::Value MomentStreamObject::Add(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
-    if (Status status = Usable(); !status.ok()) return ToObject(env, status);
-    Environment& environment = Environment::Of(env);
+    // What is read of the arguments may run script, and that dispose of the stream.
     const std::int64_t task = info[0].ToNumber().Int64Value();
-    if (task < 0 || task >= static_cast<std::int64_t>(stream_->tasks())) {
+    const double samples = info[2].ToNumber().DoubleValue();
+    if (Status status = Usable(); !status.ok()) return ToObject(env, status);
+    const std::shared_ptr<MomentStream> stream = stream_;
+    Environment& environment = Environment::Of(env);
+    if (task < 0 || task >= static_cast<std::int64_t>(stream->tasks())) {
       return ToObject(env, Status{StatusCode::kShape, "there is no such task"});
     }
     Inputs inputs(environment.shared);
-    Status status = inputs.ReadRows(info[1].As<Napi::Array>(), stream_->layout(), 1);
+    Status status = inputs.ReadRows(info[1].As<Napi::Array>(), stream->layout(), 1);
     if (status.ok()) status = inputs.ReadPreconditioner(info[3], info[4]);
     if (status.ok()) status = inputs.copy.Begin();
     if (!status.ok()) return ToObject(env, status);
 
-    auto job =
-        std::make_unique<AddJob>(env, CancellationObject::Of(info[5]), *this, stream_, std::move(inputs),
-                                 static_cast<std::size_t>(task), info[2].ToNumber().DoubleValue(), threads_);
+    auto job = std::make_unique<AddJob>(env, CancellationObject::Of(info[5]), *this, stream,
+                                        std::move(inputs), static_cast<std::size_t>(task), samples, threads_);
     Stages& copy = job->inputs().copy;
     return StagedCall::Submit(env, environment.executor, std::move(job), &copy, info[6]);
   });

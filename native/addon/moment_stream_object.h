@@ -27,6 +27,7 @@ class MomentStreamObject : public Napi::ObjectWrap<MomentStreamObject> {
   Napi::Value Dispose(const Napi::CallbackInfo& info);
 
   /// Why no further call can be served, or ok.
+  Status Open(Napi::Value options);
   Status Usable() const;
   /// Lets go of the stream. Jobs in flight keep it until they are done, and its memory is freed off the JS
   /// thread.

@@ -57,10 +57,11 @@ Status ReadMomentsRequest(const Napi::Object& object, MomentsInput* request) {
   std::optional<Layout> layout = ReadLayout(object.Get("dtypes"), object.Get("lengths"));
   if (!layout) return invalid;
   request->layout = *std::move(layout);
-  const auto rows_per_task = object.Get("rowsPerTask").As<Napi::Int32Array>();
-  const auto samples = object.Get("samples").As<Napi::Float64Array>();
-  request->rows_per_task.assign(rows_per_task.Data(), rows_per_task.Data() + rows_per_task.ElementLength());
-  request->samples.assign(samples.Data(), samples.Data() + samples.ElementLength());
+  auto rows_per_task = ReadNumbers<std::int32_t>(object.Get("rowsPerTask"), napi_int32_array);
+  auto samples = ReadNumbers<double>(object.Get("samples"), napi_float64_array);
+  if (!rows_per_task || !samples) return invalid;
+  request->rows_per_task = *std::move(rows_per_task);
+  request->samples = *std::move(samples);
   request->inner = object.Get("inner").ToBoolean();
   request->row_scalars = object.Get("rowScalars").ToBoolean();
   if (object.Has("threads")) request->threads = object.Get("threads").ToNumber().Int32Value();

@@ -114,7 +114,7 @@ Status SlicedCopy::CopyUntil(std::int64_t end, bool timed) {
     const std::int64_t count = std::min({kPiece, copy.bytes - offset_, end - copy.to - offset_});
     if (count <= 0) break;
     if (in_place != at_) {
-      if (Status status = arrays_.Look(at_); !status.ok()) return status;
+      if (Status status = arrays_.Look({at_}); !status.ok()) return status;
       in_place = at_;
     }
     std::memcpy(static_cast<char*>(room_.data()) + copy.to + offset_, copy.from + offset_,

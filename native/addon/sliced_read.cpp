@@ -48,16 +48,16 @@ Status SlicedRead::Finish() {
 /// At every array that these columns lie in.
 Status SlicedRead::Look(const std::vector<MomentsRun::Range>& ranges) const {
   const std::size_t tensors = input_.layout.tensors().size();
+  std::vector<std::size_t> read;
   for (const MomentsRun::Range& range : ranges) {
     for (std::size_t t = input_.layout.TensorAt(range.begin);
          t < tensors && input_.layout.tensors()[t].begin < range.end; ++t) {
       for (std::size_t at = t; at < numbers_.size(); at += tensors) {
-        if (numbers_[at] < 0) continue;
-        if (Status status = arrays_.Look(static_cast<std::size_t>(numbers_[at])); !status.ok()) return status;
+        if (numbers_[at] >= 0) read.push_back(static_cast<std::size_t>(numbers_[at]));
       }
     }
   }
-  return {};
+  return arrays_.Look(read);
 }
 
 Status SlicedRead::ToMoments(const Cancellation& cancellation, Moments* moments) {

@@ -43,8 +43,17 @@ Napi::Value StagedCall::Submit(Napi::Env env, Executor& executor, std::unique_pt
 Napi::Value StagedCall::Advance(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
-    if (!job_) return ToObject(env, Status{StatusCode::kInternal, "the call was over"});
-    if (Status status = stages_->Continue(); !status.ok()) {
+    if (!job_ || at_work_) return ToObject(env, Status{StatusCode::kInternal, "the call was over"});
+    at_work_ = true;  // to look at an array may run script, which might come back here
+    Status status;
+    try {
+      status = stages_->Continue();
+    } catch (...) {
+      at_work_ = false;
+      throw;
+    }
+    at_work_ = false;
+    if (!status.ok()) {
       Drop();
       return ToObject(env, status);
     }
@@ -66,7 +75,7 @@ Napi::Value StagedCall::Waiting(const Napi::CallbackInfo& info) {
 
 /// The room for the copies serves the next call.
 void StagedCall::Drop() {
-  if (!job_) return;
+  if (!job_ || at_work_) return;
   stages_->Release();
   job_.reset();
 }

@@ -36,6 +36,7 @@ class StagedCall : public Napi::ObjectWrap<StagedCall> {
   Executor* executor_ = nullptr;
   std::unique_ptr<PromiseJob> job_;  // null once submitted or dropped
   Stages* stages_ = nullptr;         // the job's
+  bool at_work_ = false;
 };
 
 }  // namespace pike

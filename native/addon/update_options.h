@@ -8,7 +8,10 @@
 inline pike::math::UpdateOptions ReadUpdateOptions(const Napi::Object& given) {
   const auto number = [&](const char* name) { return given.Get(name).As<Napi::Number>().DoubleValue(); };
   pike::math::UpdateOptions options;
-  options.rule = static_cast<pike::math::Rule>(static_cast<int>(number("rule")));
+  const double rule = number("rule");
+  if (!(rule >= 0 && rule <= static_cast<double>(pike::math::Rule::kBalanced)))
+    throw Napi::RangeError::New(given.Env(), "there is no such rule");
+  options.rule = static_cast<pike::math::Rule>(static_cast<int>(rule));
   options.batch_size = number("batchSize");
   options.zeta1 = number("zeta1");
   options.zeta2 = number("zeta2");

@@ -10,19 +10,30 @@ std::size_t WatchedArrays::Add(Napi::Array list, std::uint32_t index, const void
   return arrays_.size() - 1;
 }
 
-Status WatchedArrays::Look(std::size_t number) const {
-  const Watched& watched = arrays_[number];
-  const Napi::ObjectReference& list = lists_[watched.list];
-  const Napi::Env env = list.Env();
+Status WatchedArrays::Look(const std::vector<std::size_t>& numbers) const {
+  if (numbers.empty()) return {};
+  const Napi::Env env = lists_[0].Env();
   const Napi::HandleScope scope(env);
-  const Napi::Value array = list.Value().Get(watched.index);
+  // First all of them are fetched, for that may run script: a list can have getters.
+  std::vector<Napi::Value> arrays;
+  for (const std::size_t number : numbers)
+    arrays.push_back(lists_[arrays_[number].list].Value().Get(arrays_[number].index));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (!IsInPlace(env, arrays[i], arrays_[numbers[i]])) return Detached();
+  }
+  return {};
+}
+
+bool WatchedArrays::IsInPlace(Napi::Env env, Napi::Value array, const Watched& watched) {
   napi_typedarray_type type;
   std::size_t length = 0;
   void* data = nullptr;
-  const bool known = napi_get_typedarray_info(env, array, &type, &length, &data, nullptr, nullptr) == napi_ok;
-  if (known && data == watched.address &&
-      static_cast<std::int64_t>(length) * array.As<Napi::TypedArray>().ElementSize() == watched.bytes)
-    return {};
+  return napi_get_typedarray_info(env, array, &type, &length, &data, nullptr, nullptr) == napi_ok &&
+         data == watched.address &&
+         static_cast<std::int64_t>(length) * array.As<Napi::TypedArray>().ElementSize() == watched.bytes;
+}
+
+Status WatchedArrays::Detached() {
   return {
       StatusCode::kDetached,
       "a gradient or the preconditioner was transferred away (detached) before all of it was read; memory "

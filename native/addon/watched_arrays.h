@@ -17,8 +17,9 @@ class WatchedArrays {
   std::size_t Add(Napi::Array list, std::uint32_t index, const void* address, std::int64_t bytes);
 
   std::size_t size() const { return arrays_.size(); }
-  /// An error if it no longer lies where it was.
-  Status Look(std::size_t number) const;
+  /// An error if one of them no longer lies where it was. No script runs between the end of this call and the
+  /// next of Node-API.
+  Status Look(const std::vector<std::size_t>& numbers) const;
   /// Lets go of the arrays.
   void Clear() { lists_.clear(); }
 
@@ -29,6 +30,9 @@ class WatchedArrays {
     const void* address;
     std::int64_t bytes;
   };
+
+  static bool IsInPlace(Napi::Env env, Napi::Value array, const Watched& watched);
+  static Status Detached();
 
   std::vector<Napi::ObjectReference> lists_;
   std::vector<Watched> arrays_;

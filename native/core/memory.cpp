@@ -1,8 +1,14 @@
 #include "core/memory.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
 
 #if defined(_WIN32)
 #include <malloc.h>
@@ -21,8 +27,10 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 /// From here on zeros are mapped, not written.
 constexpr std::int64_t kMappedFrom = std::int64_t{1} << 20;
 
-/// What no process can use, so that asking for more is refused here. Systems that overcommit memory would
-/// grant it and end the process later, when it is written to.
+/// From here on it is worth the time to ask, some tens of microseconds.
+constexpr std::int64_t kLarge = std::int64_t{64} << 20;
+
+/// What no process can use more of.
 std::int64_t PhysicalMemory() {
 #if defined(_WIN32)
   return INT64_MAX;  // does not overcommit
@@ -33,11 +41,83 @@ std::int64_t PhysicalMemory() {
 #endif
 }
 
+#if defined(__linux__)
+
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+/// The number after `name` in lines of a name and a number each; −1 if there is none.
+std::int64_t NumberIn(const std::string& path, const char* name) {
+  const File file(std::fopen(path.c_str(), "re"), &std::fclose);
+  char line[256];
+  while (file && std::fgets(line, sizeof line, file.get()) != nullptr) {
+    const std::size_t length = std::strlen(name);
+    if (std::strncmp(line, name, length) != 0) continue;
+    char* end = nullptr;
+    const long long number = std::strtoll(line + length, &end, 10);
+    return end == line + length ? -1 : number;
+  }
+  return -1;
+}
+
+/// What the control group of this path, and those above it, may still take (cgroup v2); files that were only
+/// read make way. INT64_MAX without a limit.
+std::int64_t LeftInGroup(std::string path) {
+  std::int64_t left = INT64_MAX;
+  for (;;) {
+    const std::string folder = "/sys/fs/cgroup" + path;
+    const std::int64_t most = NumberIn(folder + "/memory.max", "");
+    const std::int64_t used = NumberIn(folder + "/memory.current", "");
+    if (most >= 0 && used >= 0) {
+      const std::int64_t cached =
+          std::max<std::int64_t>(NumberIn(folder + "/memory.stat", "inactive_file "), 0);
+      left = std::min(left, std::max<std::int64_t>(most - used + cached, 0));
+    }
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return left;
+    path.resize(slash);
+  }
+}
+
+std::int64_t AvailableMemory() {
+  const std::int64_t available = NumberIn("/proc/meminfo", "MemAvailable:");
+  const std::int64_t swap = std::max<std::int64_t>(NumberIn("/proc/meminfo", "SwapFree:"), 0);
+  std::int64_t left = available >= 0 ? (available + swap) * 1024 : PhysicalMemory();
+  const File groups(std::fopen("/proc/self/cgroup", "re"), &std::fclose);
+  char line[4096];
+  while (groups && std::fgets(line, sizeof line, groups.get()) != nullptr) {
+    if (std::strncmp(line, "0::", 3) != 0) continue;
+    std::string path(line + 3);
+    while (!path.empty() && (path.back() == '\n' || path.back() == '/')) path.pop_back();
+    left = std::min(left, LeftInGroup(std::move(path)));
+  }
+  return left;
+}
+
+#else
+
+std::int64_t AvailableMemory() { return PhysicalMemory(); }
+
+#endif
+
 }  // namespace
+
+bool MayBeHad(std::int64_t bytes) noexcept {
+  if (bytes < kLarge) return true;
+  if (bytes > PhysicalMemory()) return false;
+  try {
+    return bytes <= AvailableMemory();
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+void RequireMemory(std::int64_t bytes) {
+  if (!MayBeHad(bytes)) throw std::bad_alloc();
+}
 
 AlignedBuffer AlignedBuffer::TryAllocate(std::int64_t bytes) noexcept {
   AlignedBuffer buffer;
-  if (bytes < 0 || bytes > PhysicalMemory()) return buffer;
+  if (bytes < 0 || !MayBeHad(bytes)) return buffer;
   const std::size_t size = bytes == 0 ? 1 : static_cast<std::size_t>(bytes);
   // With pages of 4 KiB, reading a large vector spends about as long on address translation as on memory.
   const bool huge = size >= 2 * kHugePage;
@@ -62,7 +142,7 @@ AlignedBuffer AlignedBuffer::TryAllocateZeros(std::int64_t bytes) noexcept {
     return buffer;
   }
   AlignedBuffer buffer;
-  if (bytes > PhysicalMemory()) return buffer;
+  if (!MayBeHad(bytes)) return buffer;
   const std::size_t size = static_cast<std::size_t>(bytes);
 #if defined(_WIN32)
   buffer.data_ = VirtualAlloc(nullptr, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);

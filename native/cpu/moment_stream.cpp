@@ -24,10 +24,21 @@ struct ScaledBlock {
 
 }  // namespace
 
+namespace {
+
+/// Throws where the sums of so many tasks cannot be had.
+std::size_t Require(std::size_t tasks, std::size_t bytes_each) {
+  RequireMemory(tasks < SIZE_MAX / 2 / bytes_each ? static_cast<std::int64_t>(tasks * bytes_each)
+                                                  : INT64_MAX);
+  return tasks;
+}
+
+}  // namespace
+
 MomentStream::MomentStream(std::size_t tasks, Layout layout, bool inner)
     : layout_(std::move(layout)),
       inner_(inner),
-      micro_batches_(tasks),
+      micro_batches_(Require(tasks, sizeof(std::int32_t) + 3 * sizeof(double))),
       samples_(tasks),
       deviation_(tasks),
       mean_norm_squared_(tasks) {}
@@ -165,6 +176,7 @@ Status MomentStream::Collect(ThreadPool& pool, int threads, const Cancellation& 
   result.deviation = deviation_;
   result.mean_norm_squared = mean_norm_squared_;
   if (inner_) {
+    Require(tasks(), 3 * tasks() * sizeof(double));  // products of pairs, and a matrix of them
     std::vector<std::size_t> measured;
     for (std::size_t k = 0; k < tasks(); ++k) {
       if (micro_batches_[k] > 0) measured.push_back(k);

@@ -2,15 +2,30 @@
 
 #include <algorithm>
 
+#include "core/memory.h"
 #include "cpu/kernels.h"
 
 namespace pike {
+
+namespace {
+
+/// A number for every sum of every chunk. Throws where all that is needed for so many sums cannot be had:
+/// per thread those of a block and of a section, and in the end their totals and a matrix of products.
+std::size_t NumberOfSums(const MomentsInput& input, const Partition& partition, const TaskSums& task_sums) {
+  const auto workers = std::min<std::int64_t>(std::max(input.threads, 1), partition.chunks());
+  const auto copies = static_cast<double>(partition.chunks() + 2 * workers + 4);
+  const double bytes = copies * static_cast<double>(task_sums.size()) * sizeof(double);
+  RequireMemory(bytes < 0x1p62 ? static_cast<std::int64_t>(bytes) : INT64_MAX);
+  return static_cast<std::size_t>(partition.chunks()) * task_sums.size();
+}
+
+}  // namespace
 
 MomentsRun::MomentsRun(const MomentsInput& input)
     : input_(input),
       task_sums_(input, CurrentKernels()),
       partition_(input.layout.length(), static_cast<std::int64_t>(task_sums_.size())),
-      slots_(static_cast<std::size_t>(partition_.chunks()) * task_sums_.size()),
+      slots_(NumberOfSums(input, partition_, task_sums_)),
       end_chunk_(partition_.chunks()) {
   // All memory is had before a thread begins: none of them may throw.
   const std::int64_t workers = std::min<std::int64_t>(std::max(input.threads, 1), partition_.chunks());

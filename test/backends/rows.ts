@@ -8,13 +8,10 @@ import { createCpuBackend } from '../../lib/backends/cpu.js';
 import type { HostView, TensorMemory } from '../../lib/gradients/host-gradient.js';
 import type { Dtype } from '../../lib/gradients/layout.js';
 import type { Moments } from '../../lib/statistics/statistics.js';
+import { type HostRequest, numberAt, plainMoments } from '../../lib/verification/plain-sums.js';
 import { mulberry32 } from '../support/gradients.js';
 
-/** A measurement of gradients in host memory. */
-export interface HostRequest extends MomentsRequest {
-  readonly rows: readonly (readonly HostView[])[];
-  readonly preconditioner: HostView | null;
-}
+export { type HostRequest, numberAt, plainMoments };
 
 /** The backend under test. Tests of native code must fail, not be skipped, where it is not built. */
 export function cpu(threads?: number): Backend {
@@ -46,20 +43,6 @@ export function tensorOf(values: ArrayLike<number>, dtype: Dtype): TensorMemory 
   if (dtype === 'float32') return Float32Array.from(values);
   if (dtype === 'float64') return Float64Array.from(values);
   return Uint16Array.from(values, (value) => toHalf(value, dtype));
-}
-
-export function numberAt(memory: TensorMemory, dtype: Dtype, index: number): number {
-  const bits = memory[index];
-  if (dtype === 'float32' || dtype === 'float64') return bits;
-  if (dtype === 'bfloat16') {
-    words.setUint32(0, bits << 16);
-    return words.getFloat32(0);
-  }
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 export function viewOf(tensors: readonly TensorMemory[], dtypes: readonly Dtype[]): HostView {
@@ -133,52 +116,6 @@ export function big(seed = 1, length = 1_000_003): HostRequest {
 /** One task, one flat row. */
 export function single(row: HostView, preconditioner: HostView | null = null): HostRequest {
   return { rows: [[row]], samples: [[1]], inner: false, rowScalars: false, preconditioner };
-}
-
-/** `Moments` as its formulas stand. */
-export function plainMoments(request: HostRequest): Moments {
-  const { rows, samples, preconditioner } = request;
-  const length = rows.flat()[0]?.length ?? 0;
-  const columns = (view: HostView) => {
-    const values = new Float64Array(view.length);
-    let c = 0;
-    for (let t = 0; t < view.tensors.length; t++)
-      for (let i = 0; i < view.lengths[t]; i++) values[c++] = numberAt(view.tensors[t], view.dtypes[t], i);
-    return values;
-  };
-  const D = preconditioner ? columns(preconditioner) : new Float64Array(length).fill(1);
-  const product = (a: Float64Array, b: Float64Array) => {
-    let sum = 0;
-    for (let c = 0; c < length; c++) sum += a[c] * D[c] * b[c];
-    return sum;
-  };
-  const values = rows.map((task) => task.map(columns));
-  const n = samples.map((sizes) => sizes.reduce((a, b) => a + b, 0));
-  const means = values.map((task, k) => {
-    const mean = new Float64Array(length);
-    task.forEach((row, i) => {
-      for (let c = 0; c < length; c++) mean[c] += (samples[k][i] / n[k]) * row[c];
-    });
-    return mean;
-  });
-  const away = values.map((task, k) => task.map((row) => row.map((x, c) => x - means[k][c])));
-  return {
-    microBatches: Int32Array.from(rows, (task) => task.length),
-    samples: Float64Array.from(n),
-    deviation: Float64Array.from(away, (task, k) =>
-      task.reduce((sum, row, i) => sum + samples[k][i] * product(row, row), 0),
-    ),
-    meanNormSquared: Float64Array.from(means, (mean) => product(mean, mean)),
-    meanInner: request.inner
-      ? Float64Array.from(means.flatMap((a) => means.map((b) => product(a, b))))
-      : null,
-    rowDeviation: request.rowScalars
-      ? Float64Array.from(away.flatMap((task) => task.map((row) => product(row, row))))
-      : null,
-    rowAlignment: request.rowScalars
-      ? Float64Array.from(away.flatMap((task, k) => task.map((row) => product(row, means[k]))))
-      : null,
-  };
 }
 
 /** The same measurement by the streaming path; `order` gives the tasks of successive calls. */

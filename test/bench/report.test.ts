@@ -13,7 +13,7 @@ import { shareCheck, TIMED_TASKS } from '../../bench/gpu/throughput.js';
 import { longestRow } from '../../bench/gpu/timed-rows.js';
 import { endedEarly } from '../../bench/part-process.js';
 import { atLeast, below, broken, formatReport, formatTable, partReport } from '../../bench/report.js';
-import { median, medianRatio, shareOfCopy, timing } from '../../bench/statistics.js';
+import { median, medianRatio, shareOfCopy, timing } from '../../lib/throughput/timing.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'pike-bench-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

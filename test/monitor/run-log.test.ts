@@ -79,6 +79,16 @@ describe('RunLog', () => {
     expect(skip).toMatchObject({ task: 'b', reason: 'non-finite gradient' });
     expect(update.weights).toEqual({ a: report.weights[0], b: report.weights[1] });
     expect(update.losses).toEqual({ a: 1.5, b: 3.5 });
+    // All else as in the report: lists for typed arrays, null for what is not finite.
+    const { step: _, seconds, weights: w, previous, lossWeights, losses, ...rest } = report;
+    const asList = (_key: string, value: unknown) =>
+      ArrayBuffer.isView(value) ? Array.from(value as Float64Array) : value;
+    expect(update).toMatchObject(JSON.parse(JSON.stringify(rest, asList)));
+    expect(update.mixingSeconds).toBe(seconds);
+    const { event, run, step: at, seconds: since, mixingSeconds, ...own } = update;
+    expect(Object.keys(own).sort()).toEqual(
+      Object.keys({ ...rest, weights: w, previous, lossWeights, losses }).sort(),
+    );
     expect(update.statistics).toMatchObject({
       microBatches: [2, 2],
       samples: [2, 2],

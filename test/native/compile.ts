@@ -84,7 +84,7 @@ async function link(
   name: string,
   ending: string,
 ): Promise<string> {
-  const file = join(folder, `${name}-${hash(objects)}${ending}`);
+  const file = join(folder, `${name}-${hash([objects, flags])}${ending}`);
   const made = existsSync(file) ? statSync(file).mtimeMs : 0;
   if (objects.some((object) => statSync(object).mtimeMs > made)) {
     await replace(file, (out) => run(compiler, [...flags, ...objects, '-o', out]));
@@ -162,13 +162,19 @@ function compilerFlags(): string[] {
     // A fused multiply-add where the kernel asks for one and nowhere else, as on the GPU.
     '-ffp-contract=off',
     ...(hasFusedMultiplyAdd() ? ['-mfma'] : []),
+    ...moreFlags(),
   ];
+}
+
+/** Sanitizers, as test/stress/sanitize.mjs sets them. */
+function moreFlags(): string[] {
+  return process.env.PIKE_TEST_FLAGS?.split(' ').filter(Boolean) ?? [];
 }
 
 function linkerFlags(): string[] {
   if (platform() === 'darwin') return ['-undefined', 'dynamic_lookup'];
   // Node 20 unmaps an addon when the last worker that uses it ends, while threads may still be leaving it.
-  return ['-pthread', '-Wl,-z,nodelete'];
+  return ['-pthread', '-Wl,-z,nodelete', ...moreFlags()];
 }
 
 /** Without the instruction, the C library computes the same bits slowly. */

@@ -1,6 +1,6 @@
 /** The report's page in a browser: what is drawn, read and downloaded is what the log holds. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,7 +24,7 @@ describe.skipIf(!chromium)('the page of a report', () => {
     folder = mkdtempSync(join(tmpdir(), 'report-page-'));
     browser = await launch(chromium!);
     const main = new URL('../../dist-examples/mixed-text/main.js', import.meta.url).pathname;
-    await promisify(execFile)(process.execPath, [main, '--steps', '40', '--log', path('demo.jsonl')]);
+    await promisify(execFile)(process.execPath, [main, '--steps', '24', '--log', path('demo.jsonl')]);
     demo = await readRunLogs(path('demo.jsonl'));
     writeFileSync(path('demo.html'), reportHtml(demo));
     await trainLogged({
@@ -38,7 +38,7 @@ describe.skipIf(!chromium)('the page of a report', () => {
     });
     measured = await readRunLogs(path('measured.jsonl'));
     writeFileSync(path('measured.html'), reportHtml(measured));
-  }, 180_000);
+  }, 600_000);
   afterAll(async () => {
     await browser?.close();
     rmSync(folder, { recursive: true, force: true });
@@ -48,11 +48,11 @@ describe.skipIf(!chromium)('the page of a report', () => {
     const { page, trouble, requests, close } = await open(browser, path('demo.html'));
     const K = 3;
     const steps = sum(demo, (run) => run.steps.length);
-    expect(steps).toBe(120);
+    expect(steps).toBe(72);
     const evaluations = sum(demo, (run) => run.evaluations.length);
     expect(evaluations).toBeGreaterThan(6);
     const updates = sum(demo, (run) => run.updates.length);
-    expect(updates).toBe(3);
+    expect(updates).toBeGreaterThan(0);
 
     // A step function goes along and then up: two corners for every number but the first.
     expect(await corners(page, '#weights .task-line path')).toBe(K * (2 * steps - demo.length));
@@ -78,7 +78,7 @@ describe.skipIf(!chromium)('the page of a report', () => {
       run.updates,
       ({ conflict }) => upper(conflict!.cosine).filter((x) => x !== null).length,
     );
-    expect(cells).toBeGreaterThan(40);
+    expect(cells).toBeGreaterThan(15);
     expect(await page.locator('#cosines .cosine-cells rect').count()).toBe(cells);
     expect(await page.locator('#statistics .error-band path').count()).toBe(2 * tasks.length);
     const known = sum(
@@ -147,14 +147,11 @@ describe.skipIf(!chromium)('the page of a report', () => {
     await cell.scrollIntoViewIfNeeded();
     const box = (await cell.boundingBox())!;
     await phone.page.touchscreen.tap(box.x + 2, box.y + box.height / 2);
-    const text = await heat.locator('.readout').textContent();
-    const at = Number(text!.match(/step (\d+)/)![1]);
-    const [a, b] = text!
-      .match(/(\w+) · (\w+)/)!
-      .slice(1)
-      .map((task) => tasks.indexOf(task));
+    const read = (part: string) => heat.locator(`.readout ${part}`).textContent();
+    const at = Number((await read('.readout-title'))!.match(/^step (\d+)$/)![1]);
+    const [a, b] = (await read('th'))!.split(' · ').map((task) => tasks.indexOf(task));
     const value = measured[0].updates.find((update) => update.step === at)!.conflict!.cosine[a * 4 + b]!;
-    expect(text).toContain(String(Number(value.toPrecision(6))).replace('-', '−'));
+    expect(await read('td')).toBe(String(Number(value.toPrecision(6))).replace('-', '−'));
     await phone.close();
   });
 
@@ -246,6 +243,22 @@ describe.skipIf(!chromium)('the page of a report', () => {
     await close();
   });
 
+  it('shows hostile names as text, and what is wrong with a log', async () => {
+    const hostile = '</script><img src=x onerror=alert(1)>';
+    await trainLogged({ path: path('cut.jsonl'), run: hostile, tasks: [hostile, 'b'], steps: 30 });
+    const whole = readFileSync(path('cut.jsonl'), 'utf8');
+    writeFileSync(path('cut.jsonl'), whole.slice(0, Math.floor(whole.length * 0.7)));
+    writeFileSync(path('cut.html'), reportHtml(await readRunLogs(path('cut.jsonl')), { title: hostile }));
+    const { page, trouble, requests, close } = await open(browser, path('cut.html'));
+    expect(await page.locator('h1').textContent()).toBe(hostile);
+    expect(await page.locator('.tasks button').first().getAttribute('title')).toBe(hostile);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(await page.locator('.notices').textContent()).toMatch(/cut off.*no end line/);
+    expect(await page.locator('#weights .task-line path').count()).toBe(2);
+    expect({ trouble, requests }).toEqual({ trouble: [], requests: [] });
+    await close();
+  });
+
   it('draws the tasks that are chosen, and the axis that is', async () => {
     const { page, close } = await open(browser, path('measured.html'));
     expect(await page.locator('#weights .task-line').count()).toBe(4);
@@ -268,7 +281,7 @@ async function corners(page: Page, selector: string): Promise<number> {
   const paths = await page
     .locator(selector)
     .evaluateAll((list) => list.map((path) => path.getAttribute('d')!));
-  return sum(paths, (d) => (d.match(/[ML]/g) ?? []).length + 2 * 0);
+  return sum(paths, (d) => (d.match(/[ML]/g) ?? []).length);
 }
 
 /** Smoothed norms and variances have a place on a logarithmic axis where they are above 0. */

@@ -23,6 +23,8 @@ export interface LoggedTraining {
   /** Steps before which the process is replaced by one that goes on from the state that it saved. */
   restart?: readonly number[];
   seed?: number;
+  /** Parameters stay as they are, so that what is measured does not depend on the weights. */
+  frozen?: boolean;
 }
 
 const LENGTH = 12;
@@ -49,10 +51,11 @@ export async function trainLogged(training: LoggedTraining): Promise<{ mixer: Mi
     }
     const retired = training.retire?.[step];
     if (retired !== undefined) mixer.retire(retired);
+    problem.begin(step);
     if (mixer.due) weights.push(Array.from((await update(mixer, problem, training, by)).weights));
     const drawnBy = mixer.weights;
     const counts = mixer.next();
-    problem.step(counts);
+    if (!training.frozen) problem.step(counts);
     log.step(counts, drawnBy, { loss: problem.mean() });
     if (step % 20 === 19) log.evaluation(tasks.map((_, k) => problem.loss(k)));
   }
@@ -112,6 +115,11 @@ class Quadratics {
     this.#tasks = tasks;
     this.#seed = seed;
     this.#targets = tasks.map(() => Float64Array.from({ length: LENGTH }, () => this.#normal()));
+  }
+
+  /** What is drawn from now on depends on the step and on nothing before it. */
+  begin(step: number): void {
+    this.#draws = 1e6 * (step + 1);
   }
 
   loss(k: number): number {

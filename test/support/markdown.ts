@@ -34,12 +34,15 @@ const skipped = new Set([
     .map((line) => line.slice(0, -1)),
 ]);
 
+/** No document of ours: texts of licences. */
+const foreign = ['THIRD_PARTY_LICENSES.md'];
+
 /** All Markdown files of the project, relative to its root. */
 export function markdownFiles(folder = ''): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return skipped.has(entry.name) ? [] : markdownFiles(path);
-    return entry.name.endsWith('.md') ? [path] : [];
+    return entry.name.endsWith('.md') && !foreign.includes(path) ? [path] : [];
   });
 }
 

@@ -1,11 +1,18 @@
 /** Scripts of the documentation, run as they are written there. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { root } from './markdown.js';
 
 export { root };
+
+/** The fenced blocks of one language in a file of the repository. */
+export function blocks(file: string, language: string): string[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  const fenced = new RegExp('```' + language + '\\n([\\s\\S]*?)```', 'g');
+  return [...text.matchAll(fenced)].map(([, block]) => block);
+}
 
 export interface Ran {
   readonly status: number | null;

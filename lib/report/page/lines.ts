@@ -1,15 +1,15 @@
 /** Lines of tasks over steps, as several figures have them. */
 import * as Plot from '@observablehq/plot';
 import type { Cell, PageRun, Table } from '../page-data.js';
-import type { Context, Scale } from './chart.js';
+import type { Context } from './chart.js';
 import { shorten } from './dom.js';
 import { type EndLabel, endLabels } from './panel.js';
 import { type Point, points, tasksOf } from './series.js';
 
 export interface LineOptions {
   curve?: Plot.CurveName;
-  /** Numbers at or below 0 have no place on such a scale and leave gaps. */
-  scale?: Scale;
+  /** Where the axis ends: lines run along it rather than below. */
+  least?: number;
   /** Lines in the background for tasks that are not selected. */
   others?: boolean;
   strokeWidth?: number;
@@ -21,10 +21,10 @@ export function taskLines<N extends string>(
   table: Table<N>,
   name: N,
   context: Context,
-  { curve = 'linear', scale = 'linear', others = false, strokeWidth = 1.6 }: LineOptions = {},
+  { curve = 'linear', least = -Infinity, others = false, strokeWidth = 1.6 }: LineOptions = {},
 ): Plot.Markish[] {
-  const fits = (y: number | null) => y !== null && (scale === 'linear' || y > 0);
-  const y = (p: Point) => (fits(p.y) ? p.y! : Number.NaN);
+  const onAxis = (y: Cell) => (y === null ? Number.NaN : Math.max(y, least));
+  const y = (p: Point) => onAxis(p.y);
   const chosen = tasksOf(run, context);
   const marks: Plot.Markish[] = [];
   if (others)
@@ -43,8 +43,8 @@ export function taskLines<N extends string>(
       marks.push(
         Plot.areaY(line, {
           x: 'x',
-          y1: (p: Point) => (fits(p.low) ? p.low : Number.NaN),
-          y2: (p: Point) => (fits(p.high) ? p.high : Number.NaN),
+          y1: (p: Point) => onAxis(p.low),
+          y2: (p: Point) => onAxis(p.high),
           curve,
           fill: stroke.colour,
           fillOpacity: 0.15,
@@ -97,13 +97,13 @@ export function taskLabels<N extends string>(
   const labels: EndLabel[] = [];
   for (const { task, series } of tasksOf(run, context)) {
     const last = points(table, name, series)
-      .filter((p) => p.y !== null && (y.type !== 'log' || p.y > 0))
+      .filter((p) => p.y !== null)
       .at(-1);
     if (last)
       labels.push({
         text: shorten(context.data.tasks[task]!, 10),
         colour: context.stroke(task).colour,
-        y: last.y!,
+        y: y.type === 'log' ? Math.max(last.y!, (y.domain as number[])[0]!) : last.y!,
       });
   }
   return endLabels(labels, (table.step.at(-1) ?? 0) as number, y, height);

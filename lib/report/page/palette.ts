@@ -27,12 +27,12 @@ type Colour = readonly [number, number, number];
 const diverging: Record<Theme, readonly [Colour, Colour, Colour]> = {
   light: [
     [178, 74, 10],
-    [245, 243, 239],
+    [235, 233, 227],
     [16, 88, 150],
   ],
   dark: [
     [243, 142, 72],
-    [44, 46, 51],
+    [60, 63, 69],
     [92, 172, 238],
   ],
 };

@@ -2,7 +2,7 @@
  * Reading numbers off a panel: with a mouse, a finger or the arrow keys. The frame of a panel is a slider, so that screen
  * readers speak what is read.
  */
-import { element, swatch } from './dom.js';
+import { element, shorten, swatch } from './dom.js';
 import type { Stroke } from './palette.js';
 
 export interface ReadoutRow {
@@ -135,11 +135,19 @@ function moveByKey(
   return null;
 }
 
+/** Event texts are longer, and have the line to themselves. */
+const longestLabel = 44;
+
 function line({ label, value, stroke }: ReadoutRow): HTMLElement {
   return element(
     'tr',
     {},
-    element('th', { scope: 'row' }, ...(stroke ? [swatch(stroke.colour, stroke.dash)] : []), label),
+    element(
+      'th',
+      { scope: 'row' },
+      ...(stroke ? [swatch(stroke.colour, stroke.dash)] : []),
+      value === '' ? label : shorten(label, longestLabel),
+    ),
     element('td', {}, value),
   );
 }

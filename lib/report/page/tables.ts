@@ -54,22 +54,8 @@ export function finalTable(context: Context): HTMLElement {
     ),
     element(
       'div',
-      { class: 'scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'final-title' },
-      element(
-        'table',
-        { class: 'final' },
-        element(
-          'thead',
-          {},
-          element(
-            'tr',
-            {},
-            element('td', {}),
-            ...runs.map(({ name }) => element('th', { scope: 'col', class: 'number' }, name)),
-          ),
-        ),
-        ...finalBodies(context),
-      ),
+      { class: 'finals scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'final-title' },
+      ...finalTables(context),
     ),
     element(
       'p',
@@ -77,13 +63,13 @@ export function finalTable(context: Context): HTMLElement {
       element('b', {}, 'Table 1. '),
       `Held-out losses ${when}, in the unit of the log, and the last weights.${
         runs.length > 1 ? ' Bold: the lowest loss of a row.' : ''
-      }${hidden > 0 ? ` ${whole(hidden)} more tasks are in the CSV, or can be selected above.` : ''}`,
+      }${hidden > 0 ? ` The CSV has ${whole(hidden)} more ${hidden === 1 ? 'task' : 'tasks'}; select them above to see them here.` : ''}`,
     ),
   );
 }
 
-/** Losses, weights, and what mixing cost. */
-function finalBodies({ data, selected, stroke }: Context): HTMLElement[] {
+/** Losses; weights and what mixing cost. */
+function finalTables({ data, selected, stroke }: Context): HTMLElement[] {
   const { runs, tasks } = data;
   const of = (run: PageRun, values: Cell[] | null, task: number) => {
     const k = run.tasks.indexOf(task);
@@ -98,34 +84,42 @@ function finalBodies({ data, selected, stroke }: Context): HTMLElement[] {
     ),
   );
   const mean = row(['mean over all tasks'], runs.map(meanLoss), { markLowest: true });
+  mean.className = 'total';
   const weights = selected.map((task) =>
     row(
       name(task),
       runs.map((run) => of(run, run.finalWeights, task)),
-      { digits: 3 },
+      {},
     ),
   );
-  const cost = costRows(runs);
   return [
-    body('held-out loss', runs.length, [...losses, mean]),
-    body('weight', runs.length, weights),
-    ...(cost.length > 0 ? [body('cost of mixing', runs.length, cost)] : []),
+    finalPart(runs, 'held-out loss', [...losses, mean]),
+    finalPart(runs, 'weight', [...weights, ...costRows(runs)]),
   ];
 }
 
-function body(title: string, columns: number, rows: HTMLElement[]): HTMLElement {
+function finalPart(runs: readonly PageRun[], title: string, rows: HTMLElement[]): HTMLElement {
   return element(
-    'tbody',
-    {},
-    element('tr', { class: 'kind' }, element('th', { scope: 'rowgroup', colspan: columns + 1 }, title)),
-    ...rows,
+    'table',
+    { class: 'final' },
+    element(
+      'thead',
+      {},
+      element(
+        'tr',
+        {},
+        element('th', { scope: 'col', class: 'kind' }, title),
+        ...runs.map(({ name }) => element('th', { scope: 'col', class: 'number' }, name)),
+      ),
+    ),
+    element('tbody', {}, ...rows),
   );
 }
 
 function row(
   head: (Node | string)[],
   values: Cell[],
-  { markLowest = false, digits = 4 }: { markLowest?: boolean; digits?: number },
+  { markLowest = false }: { markLowest?: boolean },
 ): HTMLElement {
   const known = values.filter((value) => value !== null);
   const lowest = markLowest && known.length > 1 ? Math.min(...known) : null;
@@ -134,7 +128,7 @@ function row(
     {},
     element('th', { scope: 'row' }, ...head),
     ...values.map((value) => {
-      const text = fixed(value, digits);
+      const text = fixed(value, 4);
       const shown =
         value !== null && value === lowest ? element('b', { title: 'lowest of the row' }, text) : text;
       return element('td', { class: 'number' }, shown);
@@ -151,12 +145,16 @@ function costRows(runs: readonly PageRun[]): HTMLElement[] {
       element('th', { scope: 'row' }, title),
       ...runs.map((run) => element('td', { class: 'number' }, text(run))),
     );
-  return [
-    line('share of the time', ({ mixingShare }) => (mixingShare === null ? '–' : percent(mixingShare))),
-    line('ms per update', ({ mixingSecondsPerUpdate: seconds }) =>
+  const lines = [
+    line('mixing, share of the time', ({ mixingShare }) =>
+      mixingShare === null ? '–' : percent(mixingShare),
+    ),
+    line('mixing, ms per update', ({ mixingSecondsPerUpdate: seconds }) =>
       seconds === null ? '–' : format(Number((1000 * seconds).toPrecision(3))),
     ),
   ];
+  lines[0]!.className = 'total';
+  return lines;
 }
 
 function meanLoss({ finalLosses }: PageRun): Cell {

@@ -38,7 +38,7 @@ void CheckInvalidMetric(Problem& problem, Random& random) {
     const Layout::Tensor& tensor = problem.input.preconditioner->layout.tensors()[t];
     if (tensor.length == 0) continue;
     problem.metric[t].Set(static_cast<std::size_t>(random.Below(tensor.length)),
-                          random.One({-1.0, -1e-30, HUGE_VAL, std::nan("")}));
+                          random.One({-1.0, HUGE_VAL, std::nan("")}));
     Moments moments;
     const Status status = ComputeMoments(problem.input, Pool(), Cancellation(), &moments);
     if (status.code != StatusCode::kInvalidOption) Fail("an invalid metric was not refused");

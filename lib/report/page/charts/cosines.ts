@@ -66,9 +66,10 @@ function pairsOf(run: PageRun, { tasks }: PageData): Pair[] {
 function cosinePanel(run: PageRun, context: Context): Panel {
   const { data, selected, theme, narrow } = context;
   const { step } = run.cosines;
+  const rank = ranksOf(data);
   const pairs = pairsOf(run, data)
     .filter(({ a, b }) => selected.includes(a) && selected.includes(b))
-    .sort((p, q) => average(q.values) - average(p.values))
+    .sort((p, q) => rank.get(p.name)! - rank.get(q.name)!)
     .slice(0, mostRows);
   const longest = narrow ? 8 : 10;
   const names = new Map(
@@ -98,7 +99,7 @@ function cosinePanel(run: PageRun, context: Context): Panel {
           : null,
     marginLeft: 16 + 5.9 * Math.max(0, ...[...names.values()].map(({ length }) => length)),
     x: { domain: stepDomain(data) },
-    y: { type: 'band', domain: pairs.map(({ name }) => name), padding: 0.08, label: null },
+    y: { type: 'band', domain: pairs.map(({ name }) => name), padding: 0.08, round: false, label: null },
     marks: (panelWidth) => [
       stepAxis(panelWidth),
       Plot.axisY({
@@ -127,9 +128,22 @@ function cosinePanel(run: PageRun, context: Context): Panel {
   };
 }
 
-function average(values: readonly Cell[]): number {
-  const known = values.filter((value) => value !== null);
-  return known.length > 0 ? known.reduce((sum, value) => sum + value, 0) / known.length : -2;
+/** The order of the rows, the same in all runs: pairs that pull the same way stand above. */
+function ranksOf(data: PageData): Map<string, number> {
+  const sums = new Map<string, { sum: number; n: number }>();
+  for (const run of data.runs)
+    for (const { name, values } of pairsOf(run, data)) {
+      const total = sums.get(name) ?? { sum: 0, n: 0 };
+      for (const value of values)
+        if (value !== null) {
+          total.sum += value;
+          total.n++;
+        }
+      sums.set(name, total);
+    }
+  const mean = ({ sum, n }: { sum: number; n: number }) => (n > 0 ? sum / n : -2);
+  const order = [...sums].sort(([, a], [, b]) => mean(b) - mean(a));
+  return new Map(order.map(([name], i) => [name, i]));
 }
 
 function* cosineRows(data: PageData): Generator<CsvCell[]> {

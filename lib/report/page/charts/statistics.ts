@@ -58,7 +58,7 @@ export const statisticsChart: Chart = {
   caption: ({ data, scale }) =>
     `What the weights follow: the squared norm N of each task's expected gradient, and the variance σ² of its gradient per sample, both in units of a squared gradient norm. Lines: averages over updates, as the rule saw them, in a band of ± one standard error. Dots: each measurement alone, where it lies within the panel.${
       scale === 'log'
-        ? ' On the logarithmic axis, numbers at or below 0 leave a gap, and bands end at the edge of the panel.'
+        ? ' On the logarithmic axis, lines and bands that fall below it, as numbers at or below 0 do, run along its lower edge.'
         : ''
     }${thinned(data, (run) => run.statistics)}`,
   scale: 'log',
@@ -128,7 +128,7 @@ function statisticPanel(run: PageRun, names: Names, label: string, context: Cont
           y1: (p: Band) => (scale === 'log' ? Math.max(p.low, domain[0]) : p.low),
           y2: (p: Band) => (scale === 'log' ? Math.max(p.high, domain[0]) : p.high),
           fill: context.stroke(task).colour,
-          fillOpacity: 0.18,
+          fillOpacity: chosen.length <= 4 ? 0.18 : 0.09,
           className: 'error-band',
         }),
       ),
@@ -149,7 +149,9 @@ function statisticPanel(run: PageRun, names: Names, label: string, context: Cont
             ),
           )
         : []),
-      ...taskLines(run, { ...table, per: 1 }, names.smoothed, context, { scale }),
+      ...taskLines(run, { ...table, per: 1 }, names.smoothed, context, {
+        least: scale === 'log' ? domain[0] : -Infinity,
+      }),
       ...taskLabels(run, table, names.smoothed, context, y, height),
     ],
     reading: tableReading(table, (index) =>
@@ -198,7 +200,11 @@ function domainOf(names: Names, context: Context): [number, number] {
       }
   if (context.scale === 'log') {
     const range = extent(values.map((value) => (fits(value, 'log') ? value : null)));
-    return range ? [range[0] / 1.6, range[1] * 1.1] : [0.1, 1];
+    if (!range) return [0.1, 1];
+    // A few that come close to 0 must not press all others together.
+    const known = values.filter((value) => fits(value, 'log')).sort((a, b) => a! - b!) as number[];
+    const low = Math.max(range[0], known[Math.floor(known.length / 20)]! / 3);
+    return [low / 1.3, range[1] * 1.1];
   }
   const range = extent(values) ?? [0, 1];
   return [Math.min(0, range[0]), range[1] * 1.05 || 1];

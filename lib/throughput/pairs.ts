@@ -3,7 +3,7 @@
  * seconds: ratios of neighbours tell more than a ratio of two series. tinybench runs each of its tasks to the end before
  * the next, so it serves where nothing is compared (micro.ts) and not here.
  */
-import type { Size } from '../size.js';
+import type { Size } from './size.js';
 
 /** Does the work once; seconds. */
 export type TimedCall = () => Promise<number>;

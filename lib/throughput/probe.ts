@@ -1,17 +1,12 @@
 /** The yardsticks of the addon: how fast memory is read, and updated. */
-import { loadAddon, type NativeAddon, type NativeResult } from '../../dist/backends/load-addon.js';
-import { isStatus } from '../../dist/backends/native-call.js';
-import { RefusedError } from '../part-process.js';
-import { medianRatio } from '../statistics.js';
+import type { NativeAddon, NativeResult } from '../backends/load-addon.js';
+import { isStatus } from '../backends/native-call.js';
 import type { RowArray } from './memory.js';
 import { interleave, type Limits, type TimedCall } from './pairs.js';
+import { medianRatio } from './timing.js';
 
-/** @throws RefusedError with every reason why there is no addon */
-export function requireAddon(): NativeAddon {
-  const { addon, reasons } = loadAddon();
-  if (!addon) throw new RefusedError(reasons.join('; '));
-  return addon;
-}
+/** What of the addon the probes call. */
+export type Probing = Pick<NativeAddon, 'hostTools'>;
 
 /** Waits for what the addon does. @throws Error with what it says */
 export async function settled<T>(result: NativeResult<T>): Promise<T> {
@@ -20,17 +15,21 @@ export async function settled<T>(result: NativeResult<T>): Promise<T> {
   return value;
 }
 
-export function readProbe(arrays: readonly RowArray[], streams: 1 | 8, threads: number): TimedCall {
-  const { hostTools } = requireAddon();
+export function readProbe(
+  { hostTools }: Probing,
+  arrays: readonly RowArray[],
+  streams: 1 | 8,
+  threads: number,
+): TimedCall {
   return async () => (await settled(hostTools.read(arrays, streams, threads))).seconds;
 }
 
 export function updateProbe(
+  { hostTools }: Probing,
   mean: Float32Array,
   gradients: readonly Float32Array[],
   threads: number,
 ): TimedCall {
-  const { hostTools } = requireAddon();
   let turn = 0;
   return () => settled(hostTools.update(mean, gradients[turn++ % gradients.length], 0.1, threads));
 }
@@ -47,13 +46,14 @@ export interface Probed {
 
 /** Times a call that reads these arrays once next to both read probes. */
 export async function besideReadProbes(
+  addon: Probing,
   call: TimedCall,
   arrays: readonly RowArray[],
   threads: number,
   limits: Limits,
 ): Promise<Probed> {
   const times = await interleave(
-    { plain: readProbe(arrays, 1, threads), streams: readProbe(arrays, 8, threads), own: call },
+    { plain: readProbe(addon, arrays, 1, threads), streams: readProbe(addon, arrays, 8, threads), own: call },
     limits,
   );
   return { ...times, ...shareOfFaster(times) };

@@ -1,4 +1,4 @@
-/** A Python process that runs bench/cpu/peers.py and answers line by line. */
+/** A Python process that runs peers.py and answers line by line. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const SCRIPT = fileURLToPath(new URL('../../bench/cpu/peers.py', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('./peers.py', import.meta.url));
 
 export type Operation = 'ssyrk' | 'matmul' | 'two-pass';
 

@@ -2,11 +2,11 @@
 import { freemem } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { GradientBuffer } from '../../dist/backends/gradient-buffer.js';
-import type { HostTensor } from '../../dist/gradients/host-gradient.js';
-import type { Dtype } from '../../dist/gradients/layout.js';
-import { randomNumbers } from '../../dist/verification/random.js';
-import type { Size } from '../size.js';
+import { GradientBuffer } from '../backends/gradient-buffer.js';
+import type { HostTensor } from '../gradients/host-gradient.js';
+import type { Dtype } from '../gradients/layout.js';
+import { randomNumbers } from '../verification/random.js';
+import type { Size } from './size.js';
 
 export const ELEMENT_BYTES: Readonly<Record<Dtype, number>> = {
   float32: 4,

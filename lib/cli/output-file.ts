@@ -1,0 +1,82 @@
+/** Files that commands write: never over what was not meant, and never half of one. */
+import { realpathSync } from 'node:fs';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { CommandFailure, EXIT } from './exit-codes.js';
+
+export interface OutputRules {
+  /** Files that the command reads, which its output must not replace. */
+  readonly inputs: readonly string[];
+  /** What the output is, such as 'HTML page'. */
+  readonly what: string;
+  /** Whether a file that begins like this is one too, and may be replaced. */
+  readonly isOne: (head: string) => boolean;
+  readonly force: boolean;
+}
+
+/** A slip of the hand, such as the log's name behind -o, must not cost a run. */
+export async function refuseToHarm(
+  output: string,
+  { inputs, what, isOne, force }: OutputRules,
+): Promise<void> {
+  if (inputs.some((input) => isSame(input, output)))
+    throw new CommandFailure(EXIT.usage, `${output} is a log to be read: the ${what} would replace it`);
+  const head = await firstBytes(output, 512);
+  if (head === null || force || head.trim() === '' || isOne(head)) return;
+  throw new CommandFailure(
+    EXIT.usage,
+    `${output} is there already and is no ${what}; choose another name, or --force`,
+  );
+}
+
+export function isPage(head: string): boolean {
+  return /^\s*(<!doctype html|<html)/i.test(head);
+}
+
+function isSame(a: string, b: string): boolean {
+  try {
+    return realpathSync(a) === realpathSync(b);
+  } catch {
+    return resolve(a) === resolve(b);
+  }
+}
+
+/** null when there is no such file. */
+async function firstBytes(path: string, length: number): Promise<string | null> {
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    if (!(await file.stat()).isFile()) throw new CommandFailure(EXIT.file, `${path} is no file`);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Written beside it and renamed, so that whoever has the page open never loads half of one. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const target = targetOf(path);
+  const beside = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  try {
+    await writeFile(beside, text);
+    await rename(beside, target);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+}
+
+/** Where a link points to, so that it stays one. */
+function targetOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { CallOrder } from '../../lib/backends/call-order.js';
+import type { NativeCall } from '../../lib/backends/load-addon.js';
+
+/** Calls that end when they are told to. */
+class Calls {
+  readonly order = new CallOrder();
+  readonly begun: string[] = [];
+  readonly #ends = new Map<string, () => void>();
+
+  async call(caller: object, name: string, signal?: AbortSignal): Promise<void> {
+    const { result, end } = await this.order.begin(caller, signal, (): NativeCall<string> => {
+      this.begun.push(name);
+      return new Promise((resolve) => this.#ends.set(name, () => resolve(name)));
+    });
+    await result;
+    end();
+  }
+
+  async end(name: string): Promise<void> {
+    this.#ends.get(name)!();
+    await new Promise((turn) => setImmediate(turn));
+  }
+}
+
+const [A, B, C] = [{}, {}, {}];
+
+describe('calls of the addon', () => {
+  it('begin at once while few are in flight, and then in the turns of their callers', async () => {
+    const calls = new Calls();
+    for (let i = 0; i < 8; i++) void calls.call(A, `a${i}`);
+    expect(calls.begun).toEqual(['a0', 'a1', 'a2', 'a3']);
+    void calls.call(B, 'b0');
+    void calls.call(B, 'b1');
+    void calls.call(C, 'c0');
+    for (const name of ['a0', 'a1', 'a2', 'a3', 'a4', 'b0', 'c0']) await calls.end(name);
+    expect(calls.begun).toEqual(['a0', 'a1', 'a2', 'a3', 'a4', 'b0', 'c0', 'a5', 'b1', 'a6', 'a7']);
+  });
+
+  it('that are aborted while they wait never begin, and leave the others their turns', async () => {
+    const calls = new Calls();
+    for (let i = 0; i < 4; i++) void calls.call(A, `a${i}`);
+    const controller = new AbortController();
+    const aborted = calls.call(B, 'b0', controller.signal);
+    void calls.call(B, 'b1');
+    controller.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    await calls.end('a0');
+    expect(calls.begun).toEqual(['a0', 'a1', 'a2', 'a3', 'b1']);
+  });
+
+  it('that cannot be begun give their turn away', async () => {
+    const order = new CallOrder();
+    const fails = order.begin(A, undefined, () => {
+      throw new Error('no');
+    });
+    const works = order.begin(B, undefined, (): NativeCall<number> => Promise.resolve(3));
+    await expect(fails).rejects.toThrow('no');
+    expect(await (await works).result).toBe(3);
+  });
+
+  it('work in turn comes after the calls of its caller', async () => {
+    const calls = new Calls();
+    for (let i = 0; i < 5; i++) void calls.call(A, `a${i}`);
+    calls.order.inTurn(A, () => calls.begun.push('disposed'));
+    await new Promise((turn) => setImmediate(turn));
+    expect(calls.begun).not.toContain('disposed');
+    await calls.end('a0');
+    await calls.end('a1');
+    expect(calls.begun).toEqual(['a0', 'a1', 'a2', 'a3', 'a4', 'disposed']);
+  });
+});
