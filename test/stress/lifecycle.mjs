@@ -2,6 +2,7 @@
  * Thousands of objects made and disposed of, or left to the collector: `node test/stress/lifecycle.mjs [--cycles 4000]`.
  * Memory stays flat.
  */
+import './support/frugal-malloc.mjs';
 import { parseArgs } from 'node:util';
 import { loadAddon } from '../../dist/backends/load-addon.js';
 import { GradientBuffer, MixedSource, Mixer, statistics } from '../../dist/index.js';

@@ -3,6 +3,7 @@
  * prints what the process holds. Fails on any error that was not asked for, and when at the end more is held than once
  * all was warm, beyond 2 %.
  */
+import './support/frugal-malloc.mjs';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

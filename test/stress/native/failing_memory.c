@@ -1,10 +1,11 @@
 // Preloaded, it lets the addon's n-th large allocation fail, and all others go through:
-// PIKE_FAIL_AT=n (0: count only), PIKE_FAIL_BYTES: from which size on (default 4096). At the end it writes how
+// PIKE_FAIL_AT=n (0: count only), PIKE_FAIL_BYTES: from which size on (default 4096), PIKE_FAIL_TRACE: say where. At the end it writes how
 // many there were to file descriptor PIKE_FAIL_REPORT. What Node.js itself allocates is not counted: it comes
 // from another module.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -20,11 +21,22 @@ static long number(const char* name, long otherwise) {
   return text != NULL ? atol(text) : otherwise;
 }
 
-/// operator new lies in the C++ library, which Node.js has a copy of its own of.
-static int is_ours(void* caller) {
+static int is_in(void* address, const char* module) {
   Dl_info info;
-  if (dladdr(caller, &info) == 0 || info.dli_fname == NULL) return 0;
-  return strstr(info.dli_fname, "pike_mixer.node") != NULL || strstr(info.dli_fname, "libstdc++.so") != NULL;
+  return dladdr(address, &info) != 0 && info.dli_fname != NULL && strstr(info.dli_fname, module) != NULL;
+}
+
+/// By itself, or through operator new, which lies in the C++ library.
+static int is_ours(void* caller) {
+  if (is_in(caller, "pike_mixer.node")) return 1;
+  if (!is_in(caller, "libstdc++.so")) return 0;
+  void* frames[8];
+  const int depth = backtrace(frames, 8);
+  for (int i = 0; i < depth; ++i) {
+    if (is_in(frames[i], "failing_memory.so") || is_in(frames[i], "libstdc++.so")) continue;
+    return is_in(frames[i], "pike_mixer.node");
+  }
+  return 0;
 }
 
 static int fails(size_t bytes, void* caller) {
@@ -33,6 +45,10 @@ static int fails(size_t bytes, void* caller) {
   busy = 1;
   const int counts = bytes >= (size_t)number("PIKE_FAIL_BYTES", 4096) && is_ours(caller);
   const int fail = counts && atomic_fetch_add(&count, 1) + 1 == number("PIKE_FAIL_AT", 0);
+  if (fail && getenv("PIKE_FAIL_TRACE") != NULL) {
+    void* frames[30];
+    backtrace_symbols_fd(frames, backtrace(frames, 30), 2);
+  }
   busy = 0;
   return fail;
 }

@@ -1,6 +1,7 @@
 /** What test/stress/memory.mjs runs: `huge`, `reserved`, `limited` or `failing`. */
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GradientBuffer, Mixer, PikeError, statistics } from '../../../dist/index.js';
 
 const [mode] = process.argv.slice(2);
@@ -90,6 +91,7 @@ async function limited() {
   // There may be no room for a thread's stack either; a small call goes on.
   await expectUsable();
   for (const buffer of held.splice(2)) buffer.dispose();
+  await sleep(300); // large memory is given back on a thread of its own
   const fewer = newMixer(2, { backend: 'cpu', updateInterval: 1 });
   for (const task of fewer.tasks)
     for (let i = 0; i < 3; i++) await fewer.observe(task, held[0], { samples: 1 });
