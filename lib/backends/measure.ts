@@ -82,7 +82,7 @@ export async function statistics(
     signal: options.signal,
     caller: statistics,
   });
-  const result = estimate(moments, standardErrors ? checked.samples : undefined);
+  const result = estimateOrRefuse(moments, standardErrors ? checked.samples : undefined);
   const bad = result.normSquared.findIndex((N) => Number.isNaN(N));
   if (bad >= 0)
     throw new PikeError(
@@ -90,6 +90,18 @@ export async function statistics(
       `A gradient of task ${bad} holds NaN, Infinity or numbers whose squares overflow; expected finite numbers.`,
     );
   return result;
+}
+
+/** @throws PikeError `ERR_MEMORY` where the K×K products cannot be had once more */
+function estimateOrRefuse(...given: Parameters<typeof estimate>): Statistics {
+  try {
+    return estimate(...given);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new PikeError('ERR_MEMORY', `There is no memory for so many products: ${cause.message}.`, {
+      cause,
+    });
+  }
 }
 
 export interface CheckedRows {

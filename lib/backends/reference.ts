@@ -51,7 +51,7 @@ async function referenceMoments(request: MomentsRequest): Promise<Moments> {
   const m = Int32Array.from(rows, (task) => task.length);
   const n = Float64Array.from(samples, (sizes) => sizes.reduce((sum, s) => sum + s, 0));
   const deviation = new Float64Array(K);
-  const meanInner = new Float64Array(K * K);
+  const meanInner = zeros(K * K);
   const rowDeviation = rows.map((task) => new Float64Array(task.length));
   const rowAlignment = rows.map((task) => new Float64Array(task.length));
   const mean = new Float64Array(K);
@@ -131,7 +131,7 @@ class ReferenceStream implements MomentStream {
       });
     const slot = this.#request.inner ? task : 0;
     const first = this.#microBatches[task] === 0;
-    const mean = this.#means[slot] ?? gradient.lengths.map((length) => new Float64Array(length));
+    const mean = this.#means[slot] ?? gradient.lengths.map(zeros);
     this.#means[slot] = mean;
     const before = this.#samples[task];
     const n = before + samples;
@@ -167,7 +167,7 @@ class ReferenceStream implements MomentStream {
     const { tasks: K, layout, inner } = this.#request;
     let meanInner: Float64Array | null = null;
     if (inner) {
-      const products = new Float64Array(K * K);
+      const products = zeros(K * K);
       await overColumns(layout, K, signal, (tensor, begin, end) => {
         for (let j = 0; j < K; j++)
           for (let k = j + 1; k < K; k++) {
@@ -216,6 +216,19 @@ async function overColumns(
         since = performance.now();
       }
     }
+}
+
+/** @throws PikeError `ERR_MEMORY` */
+function zeros(length: number): Float64Array {
+  try {
+    return new Float64Array(length);
+  } catch (cause) {
+    throw new PikeError(
+      'ERR_MEMORY',
+      `There is no memory for ${length} numbers: ${(cause as Error).message}. Fewer tasks, or no inner products, need less.`,
+      { cause },
+    );
+  }
 }
 
 function readable(view: GradientView, name: string): HostView {

@@ -16,6 +16,7 @@
 #include <windows.h>
 #else
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #endif
 
@@ -78,10 +79,19 @@ std::int64_t LeftInGroup(std::string path) {
   }
 }
 
+/// What a limit of the address space leaves (ulimit -v).
+std::int64_t LeftInAddressSpace() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur > static_cast<rlim_t>(INT64_MAX)) return INT64_MAX;
+  const std::int64_t used = NumberIn("/proc/self/status", "VmSize:") * 1024;
+  return std::max<std::int64_t>(static_cast<std::int64_t>(limit.rlim_cur) - used, 0);
+}
+
 std::int64_t AvailableMemory() {
   const std::int64_t available = NumberIn("/proc/meminfo", "MemAvailable:");
   const std::int64_t swap = std::max<std::int64_t>(NumberIn("/proc/meminfo", "SwapFree:"), 0);
   std::int64_t left = available >= 0 ? (available + swap) * 1024 : PhysicalMemory();
+  left = std::min(left, LeftInAddressSpace());
   const File groups(std::fopen("/proc/self/cgroup", "re"), &std::fclose);
   char line[4096];
   while (groups && std::fgets(line, sizeof line, groups.get()) != nullptr) {

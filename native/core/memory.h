@@ -8,7 +8,8 @@ namespace pike {
 
 /// Refuses what there is not enough memory for. Systems that overcommit would grant it, and end the process
 /// later, when it is written to. Nothing is refused that is small. On Linux what counts is what the machine,
-/// and the control groups that this process is in, have to spare; elsewhere, what the machine has at all.
+/// the control groups that this process is in, and a limit of its address space have to spare; elsewhere,
+/// what the machine has at all.
 bool MayBeHad(std::int64_t bytes) noexcept;
 
 /// The same for memory that containers are about to take. Throws std::bad_alloc.

@@ -10,10 +10,11 @@ namespace pike {
 namespace {
 
 /// A number for every sum of every chunk. Throws where all that is needed for so many sums cannot be had:
-/// per thread those of a block and of a section, and in the end their totals and a matrix of products.
+/// per thread those of a block and of a section, and in the end their totals and two matrices of products,
+/// one of which is JavaScript's.
 std::size_t NumberOfSums(const MomentsInput& input, const Partition& partition, const TaskSums& task_sums) {
   const auto workers = std::min<std::int64_t>(std::max(input.threads, 1), partition.chunks());
-  const auto copies = static_cast<double>(partition.chunks() + 2 * workers + 4);
+  const auto copies = static_cast<double>(partition.chunks() + 2 * workers + 6);
   const double bytes = copies * static_cast<double>(task_sums.size()) * sizeof(double);
   RequireMemory(bytes < 0x1p62 ? static_cast<std::int64_t>(bytes) : INT64_MAX);
   return static_cast<std::size_t>(partition.chunks()) * task_sums.size();
