@@ -64,9 +64,6 @@ Napi::Object ToObject(Napi::Env env, const CudaProbe& probe) {
   return object;
 }
 
-/// Not the number of any GPU.
-constexpr int kNoDevice = -1;
-
 class ProbeJob final : public PromiseJob {
  public:
   explicit ProbeJob(Napi::Env env) : PromiseJob(env, std::make_shared<Cancellation>()) {}
@@ -109,8 +106,7 @@ Napi::Value SubmitCudaProbe(const Napi::CallbackInfo& info) {
   return Guarded(env, [&]() -> Napi::Value {
     auto job = std::make_unique<ProbeJob>(env);
     const Napi::Promise promise = job->MakePromise();
-    // On a thread of its own: no measurement on the CPU is to wait for a driver.
-    Environment::Of(env).devices.Of(kNoDevice).executor.Submit(env, std::move(job));
+    Environment::Of(env).devices.OfDriver().Submit(env, std::move(job));
     return promise;
   });
 }

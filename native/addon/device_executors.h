@@ -63,8 +63,15 @@ class DeviceExecutors {
     return *executor;
   }
 
+  /// On which the driver is asked: no measurement waits for that.
+  Executor& OfDriver() {
+    if (!driver_) driver_ = std::make_unique<Executor>();
+    return *driver_;
+  }
+
  private:
   static constexpr int kMost = 1024;
+  std::unique_ptr<Executor> driver_;
   std::map<int, std::unique_ptr<DeviceExecutor>> executors_;
 };
 

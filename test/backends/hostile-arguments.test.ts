@@ -137,12 +137,17 @@ it('a device that there can be none of has no thread', () => {
     ...request(),
     device: -1,
     pointers: null,
+    preconditioner: null,
     streams: new BigUint64Array(0),
     owners: [],
     update: null,
   };
   for (const device of [-1, 1e9, 1024])
     expect(addon.deviceMoments({ ...given, device }, null)).toMatchObject({ code: 'ERR_INTERNAL' });
+});
+
+it('but the driver is asked on one all the same', async () => {
+  expect(await addon.cudaProbeAsync()).toEqual(addon.cudaProbe());
 });
 
 it('more tasks than memory has room for', () => {
