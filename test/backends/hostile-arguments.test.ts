@@ -143,7 +143,7 @@ it('a device that there can be none of has no thread', () => {
     update: null,
   };
   for (const device of [-1, 1e9, 1024])
-    expect(addon.deviceMoments({ ...given, device }, null)).toMatchObject({ code: 'ERR_INTERNAL' });
+    expect(addon.deviceMoments({ ...given, device } as never, null)).toMatchObject({ code: 'ERR_INTERNAL' });
 });
 
 it('but the driver is asked on one all the same', async () => {

@@ -348,8 +348,8 @@ describe.runIf(process.env.PIKE_TEST_BUILDS)('whole builds, with an empty HOME',
     expect(build.status, build.stdout + build.stderr).toBe(0);
     expect(build.stdout).toMatch(/build-cmake.*without CUDA/);
     const code = `import('pike-mixer').then(({ Mixer }) =>
-      console.log(new Mixer({ tasks: ['a'], batchSize: 8 }).backend.reason))`;
-    const { stdout } = spawnSync(process.execPath, ['-e', code], { cwd: consumer, encoding: 'utf8' });
+      console.log(new Mixer({ tasks: ['a', 'b'], batchSize: 8 }).backend.reason))`;
+    const { stdout } = spawnSync(process.execPath, ['-e', code], { cwd: consumer, env, encoding: 'utf8' });
     expect(stdout).toMatch(/^native kernels .*pike-mixer.build-cmake.Release/);
   }, 300_000);
 });

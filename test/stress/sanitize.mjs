@@ -116,7 +116,7 @@ if (buildAddon()) {
       ? { CXX: COMPILER, PIKE_TEST_FLAGS: [...FLAGS, '-shared-libasan', '-g1'].join(' ') }
       : {}),
   };
-  const vitest = require.resolve('vitest/vitest.mjs');
+  const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
   const files = values.whole ? [] : positionals.length > 0 ? positionals : SHORT;
   const runs = values.whole ? '5000' : '300';
   run('the tests', process.execPath, [vitest, 'run', '--test-timeout=300000', ...files], checks);
