@@ -109,7 +109,7 @@ for (const set of ['avx512', 'avx2', 'portable']) {
 if (buildAddon()) {
   const checks = {
     LD_PRELOAD: runtime(),
-    ASAN_OPTIONS: `detect_leaks=0:log_path=${join(REPORTS, 'asan')}`,
+    ASAN_OPTIONS: `detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=16:log_path=${join(REPORTS, 'asan')}`,
     UBSAN_OPTIONS: `print_stacktrace=1:log_path=${join(REPORTS, 'ubsan')}`,
     PIKE_MIXER_ADDON: join(BUILD, 'Release/pike_mixer.node'),
     ...(values.whole
