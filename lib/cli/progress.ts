@@ -15,6 +15,9 @@ export interface Progress {
 /** Between two lines where there is no terminal, and before the first. */
 const SECONDS_BETWEEN_LINES = 2;
 
+/** Signals that end a command: the cursor is given back before. */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /** @param total what `update` counts to, > 0 @param now seconds of any clock */
 export function createProgress(
   io: Io,
@@ -35,13 +38,23 @@ function bar(io: Io, total: number, now: () => number): Progress {
     barsize: 20,
     hideCursor: true,
     clearOnComplete: true,
-    gracefulExit: true,
+    // Its own way of it takes the signal, and the command goes on.
+    gracefulExit: false,
     fps: 8,
   });
+  const stop = () => {
+    for (const signal of ENDING) process.off(signal, onSignal);
+    single.stop();
+  };
+  const onSignal = (signal: NodeJS.Signals) => {
+    stop();
+    process.kill(process.pid, signal);
+  };
+  for (const signal of ENDING) process.on(signal, onSignal);
   single.start(total, 0, { left: '', text: '' });
   return {
     update: (done, text = '') => single.update(done, { left: left(now() - started, done, total), text }),
-    stop: () => single.stop(),
+    stop,
   };
 }
 

@@ -1,5 +1,5 @@
 /** Progress: a bar on a terminal, lines now and then elsewhere. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createProgress, formatSeconds } from '../../lib/cli/progress.js';
 import { catchingIo } from './run-cli.js';
 
@@ -38,6 +38,23 @@ describe('progress', () => {
     expect(after).toContain('\x1b[?25h');
     expect(after).toContain('\x1b[0K');
     expect(err).not.toContain('\n');
+  });
+
+  it('gives the cursor back before a signal ends the command, and swallows none', () => {
+    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+    try {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        const before = process.listenerCount(signal);
+        const { io, printed } = catchingIo({ terminal: true });
+        createProgress(io, 4).update(1);
+        process.emit(signal, signal);
+        expect(kill).toHaveBeenLastCalledWith(process.pid, signal);
+        expect(process.listenerCount(signal)).toBe(before);
+        expect(printed().err).toContain('\x1b[?25h');
+      }
+    } finally {
+      kill.mockRestore();
+    }
   });
 
   it('shortens times', () => {
