@@ -96,7 +96,8 @@ function buildInfoOf(path) {
 
 function makeBinary(sources) {
   const name = folderName();
-  const scratch = mkdtempSync(join(PREBUILDS, '.new-'));
+  // Not in prebuilds/: what is left of a run that was ended is not to be packed.
+  const scratch = mkdtempSync(join(ROOT, 'build-cmake', 'prebuild-'));
   try {
     const linux = process.platform === 'linux';
     const file = linux ? slimmed(scratch) : readFileSync(BUILT);

@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { readElf } from './elf.js';
+import { isKnownMachine, readElf } from './elf.js';
 import { type Platform, readHead, thisPlatform } from './platform.js';
 
 export type AddonTrouble =
@@ -90,9 +90,9 @@ function inspectElf(path: string, { arch, libc }: Platform): AddonFailure | null
   if (machine === null)
     return {
       trouble: 'damaged',
-      cause: 'the file is no library (ELF) of 64 bits: damaged, or something else',
+      cause: 'the file is no library (ELF): damaged, or something else',
     };
-  if (machine !== arch)
+  if (machine !== arch && isKnownMachine(arch))
     return {
       trouble: 'architecture',
       cause: `it was built for ${machine}, but this Node.js runs on ${arch}`,
@@ -121,7 +121,7 @@ export function explainLoadError(error: unknown): AddonFailure {
     return { trouble: 'system', cause: `it needs a newer libstdc++, with ${kind}_${needed} (${message})` };
   }
   // What is built for glibc asks musl for names and libraries that it does not have.
-  if (libc().name === 'musl' && /symbol not found|ld-linux|No such file/.test(message))
+  if (/symbol not found|ld-linux|No such file/.test(message) && libc().name === 'musl')
     return { trouble: 'system', cause: `it was built for glibc, but this system has musl (${message})` };
   if (/invalid ELF header|file too short|cannot read file data|ELF load command|not a mach-o/i.test(message))
     return { trouble: 'damaged', cause: message };

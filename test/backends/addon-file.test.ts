@@ -1,5 +1,5 @@
 /** Files that are no addon for this machine: the true cause is given, and the process lives. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -29,8 +29,8 @@ describe.runIf(process.platform === 'linux')('a file that is no addon for this m
       'damaged',
       /^the file is cut off: it has \d+ bytes, but .* at least \d+$/,
     ],
-    ['text', broken.text, 'damaged', /^the file is no library \(ELF\) of 64 bits/],
-    ['noise', broken.noise, 'damaged', /^the file is no library \(ELF\) of 64 bits/],
+    ['text', broken.text, 'damaged', /^the file is no library \(ELF\):/],
+    ['noise', broken.noise, 'damaged', /^the file is no library \(ELF\):/],
     [
       'of another machine',
       broken.ofAnotherMachine,
@@ -70,6 +70,62 @@ describe.runIf(process.platform === 'linux')('a file that is no addon for this m
     expect(machine).toBe(process.arch);
     expect(bytesNeeded).toBe(bytes);
     expect(loadFile(broken.whole(file('whole')))).toHaveProperty('apiVersion');
+  });
+});
+
+describe('the header of a library', () => {
+  /** As much of one as is looked at, of another kind than what this machine runs on. */
+  function header(name: string, change: (bytes: Buffer) => void): string {
+    const bytes = Buffer.alloc(4096);
+    bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1]);
+    bytes.writeUInt16LE(62, 18);
+    bytes.writeUInt16LE(56, 54);
+    change(bytes);
+    writeFileSync(file(name), bytes);
+    return file(name);
+  }
+  const cause = (path: string, arch: string) =>
+    inspectAddonFile(path, { platform: 'linux', arch, libc: 'glibc' });
+
+  it('may be of 32 bits, big-endian, or of a processor without a name here', () => {
+    const arm = header('arm', (bytes) => {
+      bytes.set([1, 1], 4);
+      bytes.writeUInt16LE(40, 18);
+    });
+    expect(cause(arm, 'arm')).toBeNull();
+    expect(cause(arm, 'x64')).toMatchObject({ trouble: 'architecture' });
+    const s390x = header('s390x', (bytes) => {
+      bytes.set([2, 2], 4);
+      bytes.writeUInt16BE(22, 18);
+    });
+    expect(cause(s390x, 's390x')).toBeNull();
+    expect(cause(s390x, 'x64')).toMatchObject({
+      cause: 'it was built for s390x, but this Node.js runs on x64',
+    });
+    const mips = header('mips', (bytes) => {
+      bytes.set([1, 1], 4);
+      bytes.writeUInt16LE(8, 18);
+    });
+    expect(cause(mips, 'mipsel')).toBeNull();
+    expect(cause(mips, 'x64')).toMatchObject({ trouble: 'architecture' });
+  });
+
+  it('may contradict itself', () => {
+    expect(
+      cause(
+        header('whole', () => {}),
+        'x64',
+      ),
+    ).toBeNull();
+    for (const size of [0, 8, 0xffff])
+      expect(
+        cause(
+          header(`segments-${size}`, (bytes) => bytes.fill(255, 56, 58).writeUInt16LE(size, 54)),
+          'x64',
+        ),
+      ).toMatchObject({ trouble: 'damaged' });
+    const far = header('far', (bytes) => bytes.fill(255, 32, 40).fill(255, 56, 58));
+    expect(cause(far, 'x64')).toMatchObject({ trouble: 'damaged' });
   });
 });
 

@@ -2,7 +2,8 @@
  * The tarball: what is in it, that its binary loads on other systems than this one, and that tools which read packages
  * find nothing wrong with it.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
@@ -32,6 +33,22 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const paths = () => packed.files.map(({ path }) => path);
+
+describe('the making of the binary', () => {
+  it('leaves nothing unfinished in prebuilds/, not even for a moment: it would be packed', async () => {
+    const seen: string[] = [];
+    const watcher = watch(join(ROOT, 'prebuilds'), (_, name) => seen.push(String(name)));
+    try {
+      const script = [join(ROOT, 'native/prebuild.mjs'), '--no-build'];
+      const child = spawn(process.execPath, script, { stdio: 'ignore' });
+      expect(await new Promise((done) => child.on('close', done))).toBe(0);
+      await new Promise((turn) => setTimeout(turn, 50));
+    } finally {
+      watcher.close();
+    }
+    expect(seen.filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+});
 
 describe('the tarball', () => {
   it('is small', () => {
