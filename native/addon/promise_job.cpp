@@ -2,6 +2,7 @@
 
 #include <new>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace pike {
@@ -18,6 +19,10 @@ Status ToStatus(const std::exception& error) {
   const bool memory =
       dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const std::length_error*>(&error);
   if (memory) return {StatusCode::kMemory, "not enough memory for sums of these shapes"};
+  // Of a limited address space, too, a thread's stack takes its part.
+  const auto* const system = dynamic_cast<const std::system_error*>(&error);
+  if (system != nullptr && system->code() == std::errc::resource_unavailable_try_again)
+    return {StatusCode::kMemory, "the system has no memory for another thread, or allows none"};
   return {StatusCode::kInternal, error.what()};
 }
 
