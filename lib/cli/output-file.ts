@@ -33,7 +33,8 @@ export function isPage(head: string): boolean {
   return /^\s*(<!doctype html|<html)/i.test(head);
 }
 
-function isSame(a: string, b: string): boolean {
+/** Whether two paths lead to the same file. */
+export function isSame(a: string, b: string): boolean {
   try {
     return realpathSync(a) === realpathSync(b);
   } catch {

@@ -7,7 +7,7 @@ import { type ReplayChanges, replayable, sayChanges } from '../monitor/replay-op
 import { reportHtml } from '../report/report-html.js';
 import { CommandFailure, EXIT } from './exit-codes.js';
 import { type Io, printJson } from './io.js';
-import { isPage, refuseToHarm, replaceFile } from './output-file.js';
+import { isPage, isSame, refuseToHarm, replaceFile } from './output-file.js';
 import { createProgress } from './progress.js';
 import { changesToTry, flagOf, MEANINGS, valuesOf } from './replay-changes.js';
 import { describeReplays, toDocument } from './replay-results.js';
@@ -71,7 +71,8 @@ async function replayLog(io: Io, log: string, options: Options, sets: ReplayChan
   const inputs = [log];
   if (output !== undefined) await refuseToHarm(output, { inputs, what: 'run log', isOne: isReplayed, force });
   if (report !== undefined) {
-    if (report === output) throw new CommandFailure(EXIT.usage, '--output and --report name the same file');
+    if (output !== undefined && isSame(report, output))
+      throw new CommandFailure(EXIT.usage, '--output and --report name the same file');
     await refuseToHarm(report, { inputs, what: 'HTML page', isOne: isPage, force });
   }
   const run = pickRun(await readRunLogs(log, { steps: report !== undefined }), options.run);

@@ -72,7 +72,7 @@ export const eventFields: Readonly<Record<EventName, Readonly<Record<string, Che
     options: shape({ tasks: texts, rule: text, batchSize: number }),
     backend: shape({ name: text, reason: text }),
     weights: byTask(number),
-    state: optional(object),
+    state: optional(shape({ pending: (value) => Array.isArray(value) })),
     about: object,
   },
   step: { counts: byTask(number), weights: byTask(number), loss: optional(numberOrNull) },

@@ -57,6 +57,8 @@ export interface LoggedRun {
   readonly start: StartEvent;
   /** It and those of every process that went on with the run. */
   readonly starts: readonly StartEvent[];
+  /** Of each of these processes: the clock of its log at the last of its lines that are kept here. */
+  readonly seconds: readonly number[];
   /** Training steps. */
   readonly steps: readonly StepEvent[];
   /** Updates of the weights. */

@@ -19,6 +19,8 @@ export class RunInProgress {
   readonly tasks: readonly string[];
   readonly #label: string;
   readonly #starts: StartEvent[];
+  /** How many steps, updates and evaluations stood there when each process began. */
+  #begun: (readonly number[])[] = [[0, 0, 0]];
   readonly #steps: StepEvent[] = [];
   readonly #updates: UpdateEvent[] = [];
   readonly #evaluations: EvaluationEvent[] = [];
@@ -64,6 +66,9 @@ export class RunInProgress {
       ...this.#retirements,
       ...this.#warnings,
     ]);
+    const counts = this.#timed().map(({ length }) => length);
+    this.#begun = this.#begun.map((begun) => begun.map((n, i) => Math.min(n, counts[i])));
+    this.#begun.push(counts);
     this.#history = this.#history.filter((event) => event.event === 'start' || kept.has(event));
     this.#starts.push(start);
     this.#history.push(start);
@@ -98,6 +103,24 @@ export class RunInProgress {
     this.#history.push(event);
   }
 
+  /** Events that tell how far a process has come. */
+  #timed(): readonly (readonly LogLine[])[] {
+    return [this.#steps, this.#updates, this.#evaluations];
+  }
+
+  /** Of each process, the log's clock at its last event that counts. */
+  #seconds(): number[] {
+    const timed = this.#timed();
+    return this.#starts.map((start, p) => {
+      const next = this.#begun[p + 1];
+      const last = timed.map((list, i) => {
+        const end = next?.[i] ?? list.length;
+        return end > this.#begun[p][i] ? list[end - 1].seconds : 0;
+      });
+      return Math.max(start.seconds, ...last, next ? 0 : (this.#end?.seconds ?? 0));
+    });
+  }
+
   takeOther(event: UnknownEvent): void {
     this.#others.push(event);
   }
@@ -110,6 +133,7 @@ export class RunInProgress {
       tasks: this.tasks,
       start: this.#starts[0],
       starts: this.#starts,
+      seconds: this.#seconds(),
       steps: this.#steps,
       updates: this.#updates,
       evaluations: this.#evaluations,

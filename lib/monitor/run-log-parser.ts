@@ -63,7 +63,10 @@ export class RunLogParser {
     }
     if (text === '' || text === '\r') return;
     // Most of a log, and not worth parsing where it is not wanted. RunLog writes the event first.
-    if (!this.#withSteps && text.startsWith('{"event":"step"') && text.endsWith('}')) return;
+    if (!this.#withSteps && text.startsWith('{"event":"step"') && text.endsWith('}')) {
+      // Unless it is cut off, and another line begins in the middle of it.
+      if (text.lastIndexOf('{"event":"') === 0) return;
+    }
     const value = parse(text, this.#line);
     if (value !== undefined) this.#takeValue(value);
     else this.#takeDamaged(text);

@@ -197,10 +197,11 @@ function cosinesOf(run: LoggedRun, runs: number): Cosines {
 function rankingOf(tasks: readonly string[], runs: readonly LoggedRun[]): number[] {
   const order = tasks.map((_, i) => i);
   if (tasks.length <= 8) return order;
+  const ends = runs.map((run) => ({ start: run.start, finalWeights: summaryOf(run).finalWeights }));
   const moved = tasks.map((task) =>
     Math.max(
-      ...runs.map((run) => {
-        const [from, to] = [run.start.weights[task], summaryOf(run).finalWeights[task]];
+      ...ends.map(({ start, finalWeights }) => {
+        const [from, to] = [start.weights[task], finalWeights[task]];
         return from > 0 && to > 0
           ? Math.abs(Math.log(to / from))
           : to === from

@@ -1,4 +1,5 @@
 /** The few numbers that sum a run up, and the sentence made of them. */
+import type { UpdateEvent } from '../monitor/events.js';
 import type { LoggedRun } from '../monitor/read-run-log.js';
 import { duration, number, percent } from './words.js';
 
@@ -72,39 +73,20 @@ export function lastStepOf(run: LoggedRun): number {
 
 /**
  * Time by the log's clock. It begins anew with every process that goes on with a run, so that the clocks of those before are
- * added. `at` is asked with events in the order of the log.
+ * added.
  */
-export function elapsed(run: LoggedRun): {
-  total: number;
-  at(event: { step: number; seconds: number }): number;
-} {
-  const starts = run.starts.map((start, i) => {
-    const next = run.starts[i + 1];
-    const events = [...lists(run)].map((list) => lastBetween(list, start.step, next?.step ?? Infinity));
-    return { step: start.step, seconds: Math.max(start.seconds, ...events) };
-  });
-  const before = starts.map((_, i) => starts.slice(0, i).reduce((sum, { seconds }) => sum + seconds, 0));
-  let process = 0;
+export function elapsed(run: LoggedRun): { total: number; at(update: UpdateEvent): number } {
+  const before = [0];
+  for (const seconds of run.seconds) before.push(before.at(-1)! + seconds);
+  const process = new Map<UpdateEvent, number>();
+  let current = -1;
+  for (const event of run.history)
+    if (event.event === 'start') current++;
+    else if (event.event === 'update') process.set(event, current);
   return {
-    total: starts.reduce((sum, { seconds }) => sum + seconds, 0),
-    at({ step, seconds }) {
-      while (process + 1 < starts.length && step > starts[process + 1].step) process++;
-      return before[process] + seconds;
-    },
+    total: before.at(-1)!,
+    at: (update) => before[process.get(update) ?? 0] + update.seconds,
   };
-}
-
-function lists(run: LoggedRun): (readonly { step: number; seconds: number }[])[] {
-  return [run.steps, run.updates, run.evaluations, run.end ? [run.end] : []];
-}
-
-/** Seconds of the last event of `list` after `from` and no later than `to`. */
-function lastBetween(list: readonly { step: number; seconds: number }[], from: number, to: number): number {
-  for (let i = list.length - 1; i >= 0; i--) {
-    if (list[i].step > to) continue;
-    return list[i].step >= from ? list[i].seconds : 0;
-  }
-  return 0;
 }
 
 function later<A extends { step: number }, B extends { step: number }>(

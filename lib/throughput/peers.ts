@@ -4,7 +4,7 @@ import { type TimedBackend, timedStatistics } from './batch.js';
 import type { Row } from './memory.js';
 import { interleave, type Limits, wallSeconds } from './pairs.js';
 import { plainStatistics } from './plain-javascript.js';
-import type { Hello, Operation, Python } from './python.js';
+import { type Hello, type Operation, PeerError, type Python } from './python.js';
 import { medianRatio, type Timing, timing } from './timing.js';
 
 /** Rows of float32, two per task, with products. */
@@ -72,7 +72,7 @@ export function operationsOf(hello: Hello): Partial<Record<Operation, string>> {
   };
 }
 
-/** @throws Error when peers give different results: then they have not done the same job */
+/** @throws PeerError when one fails, or when they give different results: then they have not done the same job */
 export async function timePython(
   python: Python,
   rows: readonly Row[],
@@ -107,5 +107,5 @@ export async function timePython(
 function assertAlike(traces: ReadonlyMap<string, number>): void {
   const values = [...traces.values()];
   if (values.some((value) => !(Math.abs(value - values[0]) <= 1e-2 * Math.abs(values[0]))))
-    throw new Error(`the peers disagree about the sum of all squares: ${JSON.stringify([...traces])}`);
+    throw new PeerError(`they disagree about the sum of all squares: ${JSON.stringify([...traces])}`);
 }

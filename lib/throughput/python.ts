@@ -18,6 +18,11 @@ export interface Hello {
   readonly reasons: { readonly numpy?: string; readonly openblas?: string };
 }
 
+/** What a peer does not do as it should: no defect of ours. */
+export class PeerError extends Error {
+  override readonly name = 'PeerError';
+}
+
 export class Python {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
@@ -69,9 +74,14 @@ export class Python {
   async #ask<T>(request: object): Promise<T> {
     this.#child.stdin.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error('peers.py ended without an answer');
-    const answer = JSON.parse(value) as T & { error?: string };
-    if (answer.error !== undefined) throw new Error(`peers.py: ${answer.error}`);
+    if (done) throw new PeerError('peers.py ended without an answer');
+    let answer: T & { error?: string };
+    try {
+      answer = JSON.parse(value);
+    } catch {
+      throw new PeerError(`peers.py answered '${value.slice(0, 100)}'`);
+    }
+    if (answer.error !== undefined) throw new PeerError(`peers.py: ${answer.error}`);
     return answer;
   }
 }

@@ -7,7 +7,7 @@ import { VERSION } from '../version.js';
 import { type BatchLimits, type BatchTimed, type TimedBackend, timeBatch } from './batch.js';
 import { longestRow, type Row, RowPool } from './memory.js';
 import { operationsOf, type PeerShape, type PeerTimed, timePlainJavaScript, timePython } from './peers.js';
-import { Python } from './python.js';
+import { PeerError, Python } from './python.js';
 import type { Size } from './size.js';
 import { STREAMED_ROWS, type StreamTimed, timeStream } from './streamed.js';
 
@@ -179,6 +179,10 @@ async function timePeers(
       ))
         found.push(timed);
     }
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    // What has been measured so far is not lost for it.
+    notes.push(`Peers in Python are left out from there on: ${error.message}.`);
   } finally {
     python.end();
   }

@@ -1,6 +1,6 @@
 /** `pike-mixer bench`: every figure is there, and belongs to what was measured. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -78,6 +78,22 @@ describe('bench', () => {
     expect(seen.length).toBeGreaterThan(5);
     for (const [i, [done, total]] of seen.entries()) expect([done, total > done]).toEqual([i, true]);
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'loses nothing to a Python that ends or talks nonsense',
+    async () => {
+      for (const [name, does, told] of [
+        ['ends', 'exit 3', /left out from there on: peers\.py ended without an answer\.$/],
+        ['talks', 'read line; echo Welcome', /left out from there on: peers\.py answered 'Welcome'\.$/],
+      ] as const) {
+        const python = join(folder, name);
+        writeFileSync(python, `#!/bin/sh\n${does}\n`, { mode: 0o755 });
+        const report = await throughput({ size: 'tiny', python });
+        expectFigures(report);
+        expect(report.notes).toContainEqual(expect.stringMatching(told));
+      }
+    },
+  );
 
   it('without an addon: the reason', () => {
     const { status, stdout, stderr } = spawnSync(

@@ -71,6 +71,29 @@ describe('readRunLogs', () => {
     }
   });
 
+  it('finds a line behind a step that was cut off, also where steps are left out', async () => {
+    await trainLogged({ path, steps: 7 });
+    const lines = linesOf(path);
+    const at = lines.map((line) => line.startsWith('{"event":"update"')).lastIndexOf(true);
+    lines.splice(at - 1, 2, lines[at - 1].slice(0, 60) + lines[at]);
+    writeFileSync(path, lines.join('\n') + '\n');
+    for (const steps of [true, false]) {
+      const run = await readRunLog(path, { steps });
+      expect(run.updates.map(({ step }) => step)).toEqual([0, 5]);
+      expect(codesOf(run)).toEqual(['DAMAGED_LINE']);
+    }
+  });
+
+  it('leaves out a start line with a state that is none', async () => {
+    await trainLogged({ path, steps: 7 });
+    const [start] = linesOf(path).map((line) => JSON.parse(line));
+    for (const state of [{}, { pending: 5 }, 'none', []])
+      appendFileSync(path, JSON.stringify({ ...start, step: 7, state }) + '\n');
+    const run = await readRunLog(path);
+    expect(run.starts).toHaveLength(1);
+    expect(codesOf(run)).toEqual(new Array(4).fill('DAMAGED_LINE'));
+  });
+
   it('a cut-off last line has its number and can be read once it is whole', async () => {
     await trainLogged({ path, steps: 5 });
     const lines = linesOf(path);

@@ -133,6 +133,7 @@ describe('thinning', () => {
       tasks,
       start,
       starts: [start],
+      seconds: [steps / 7],
       steps: Array.from({ length: steps }, (_, i) => stepOf(i)),
       updates: Array.from({ length: Math.floor(steps / every) }, (_, i) => updateOf(i)),
       evaluations: [],
