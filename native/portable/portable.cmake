@@ -50,16 +50,15 @@ function(pike_link_portably target)
     # Not target_link_libraries, which would have the addon look for them in the build folder when it is loaded.
     add_dependencies(${target} ${library})
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${file})
-    list(APPEND libraries ${file})
+    list(APPEND libraries "$<HOST_LINK:${file}>") # one argument each: the path may have spaces
   endforeach()
-  list(JOIN libraries " " libraries)
   target_sources(${target} PRIVATE ${PIKE_PORTABLE_FOLDER}/single_threaded.cpp)
   # The old libraries stand before everything that they are to answer for, even if no object needs one of them yet.
   target_link_options(${target} PRIVATE
     "$<HOST_LINK:-static-libstdc++>"
     "$<HOST_LINK:LINKER:--gc-sections>" # else parts of libstdc++ that nobody calls ask for newer functions
     "$<HOST_LINK:LINKER:--version-script=${PIKE_PORTABLE_FOLDER}/exports.map>"
-    "$<HOST_LINK:LINKER:SHELL:--push-state --no-as-needed ${libraries} --pop-state>")
+    "$<HOST_LINK:LINKER:SHELL:--push-state --no-as-needed>" ${libraries} "$<HOST_LINK:LINKER:--pop-state>")
   set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${PIKE_PORTABLE_FOLDER}/exports.map)
 endfunction()
 
