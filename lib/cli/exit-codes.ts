@@ -21,7 +21,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export const EXIT_CODES_HELP = `
 Exit codes:
   0   done
-  1   a check failed (doctor, verify)
+  1   a check failed (doctor, verify), or there is nothing to time (bench)
   2   wrong usage
   3   a file cannot be read, written or understood
   70  a defect of pike-mixer: please report it

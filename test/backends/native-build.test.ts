@@ -115,7 +115,7 @@ describe('loading', () => {
     );
     const { addon, reasons } = loadFirst([other]);
     expect(addon).toBeNull();
-    expect(reasons[0]).toMatch(/its interface is version 999, 3 was expected: run `npm run build:native`/);
+    expect(reasons[0]).toMatch(/its interface is version 999, \d+ was expected: run `npm run build:native`/);
   });
 });
 
@@ -157,9 +157,7 @@ describe('CUDA', () => {
 describe('building', () => {
   it('compiles the same sources with either tool, and all there are', () => {
     const listed = (file: string) =>
-      [...readFileSync(join(ROOT, file), 'utf8').matchAll(/native\/[\w/]+\.(?:cpp|cu)\b/g)]
-        .map(([name]) => name)
-        .sort();
+      [...new Set(readFileSync(join(ROOT, file), 'utf8').match(/native\/[\w/]+\.(?:cpp|cu)\b/g))].sort();
     const present = readdirSync(join(ROOT, 'native'), { recursive: true, encoding: 'utf8' })
       .filter((file) => /\.(cpp|cu)$/.test(file) && !file.startsWith('portable')) // with CMake alone
       .map((file) => `native/${file.replaceAll('\\', '/')}`)

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
+#include <link.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -21,9 +22,29 @@ static long number(const char* name, long otherwise) {
   return text != NULL ? atol(text) : otherwise;
 }
 
+struct search {
+  const char* address;
+  const char* module;
+};
+
+/// Whether the module is the one that is searched for, and the address lies in it.
+static int look(struct dl_phdr_info* info, size_t size, void* data) {
+  (void)size;
+  const struct search* const search = data;
+  if (strstr(info->dlpi_name, search->module) == NULL) return 0;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const char* const begin = (const char*)info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+    if (info->dlpi_phdr[i].p_type == PT_LOAD && search->address >= begin &&
+        search->address < begin + info->dlpi_phdr[i].p_memsz)
+      return 1;
+  }
+  return 0;
+}
+
+/// Not by dladdr, which looks through all symbols of Node.js.
 static int is_in(void* address, const char* module) {
-  Dl_info info;
-  return dladdr(address, &info) != 0 && info.dli_fname != NULL && strstr(info.dli_fname, module) != NULL;
+  struct search search = {address, module};
+  return dl_iterate_phdr(look, &search);
 }
 
 /// By itself, or through operator new, which lies in the C++ library.
@@ -41,10 +62,12 @@ static int is_ours(void* caller) {
 
 static int fails(size_t bytes, void* caller) {
   static __thread int busy;
-  if (busy) return 0;
+  // Asked for once: this runs in every allocation of Node.js.
+  static atomic_long least = -1;
+  if (least < 0) least = number("PIKE_FAIL_BYTES", 4096);
+  if (busy || bytes < (size_t)least) return 0;
   busy = 1;
-  const int counts = bytes >= (size_t)number("PIKE_FAIL_BYTES", 4096) && is_ours(caller);
-  const int fail = counts && atomic_fetch_add(&count, 1) + 1 == number("PIKE_FAIL_AT", 0);
+  const int fail = is_ours(caller) && atomic_fetch_add(&count, 1) + 1 == number("PIKE_FAIL_AT", 0);
   if (fail && getenv("PIKE_FAIL_TRACE") != NULL) {
     void* frames[30];
     backtrace_symbols_fd(frames, backtrace(frames, 30), 2);
