@@ -26,13 +26,8 @@ export type { MeasureOptions, MixerOptions, ObserveOptions, UpdateOptions } from
 export type { Miss, MissReason, MixerEvents, MixerWarning, UpdateReport } from './mixer/report.js';
 export type { MixerState, OptionsState } from './mixer/state.js';
 export type * from './monitor/events.js';
-export {
-  type LoggedRun,
-  type ReadRunLogOptions,
-  type RunLogNotice,
-  readRunLog,
-  readRunLogs,
-} from './monitor/read-run-log.js';
+export type { LoggedRun, ReadRunLogOptions, RunLogNotice } from './monitor/logged-run.js';
+export { readRunLog, readRunLogs } from './monitor/read-run-log.js';
 export { type Replay, replay } from './monitor/replay.js';
 export type { ReplayChanges } from './monitor/replay-options.js';
 export { RunLog, type RunLogOptions } from './monitor/run-log.js';

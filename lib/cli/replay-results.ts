@@ -1,6 +1,6 @@
 /** What `pike-mixer replay` says of its replays: a table, or a document for programs. */
 import type { ByTask } from '../monitor/events.js';
-import type { LoggedRun } from '../monitor/read-run-log.js';
+import type { LoggedRun } from '../monitor/logged-run.js';
 import { largestMove, type Replay } from '../monitor/replay.js';
 import { nameOf, sayChanges } from '../monitor/replay-options.js';
 import { short, table } from './table.js';

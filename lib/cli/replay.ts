@@ -1,7 +1,8 @@
 /** `pike-mixer replay`: the weights of a logged run under other rules and parameters. */
 import { Command, Option } from 'commander';
 import { PikeError } from '../errors.js';
-import { type LoggedRun, pickRun, readRunLogs } from '../monitor/read-run-log.js';
+import type { LoggedRun } from '../monitor/logged-run.js';
+import { pickRun, readRunLogs } from '../monitor/read-run-log.js';
 import { type Replay, replay } from '../monitor/replay.js';
 import { type ReplayChanges, replayable, sayChanges } from '../monitor/replay-options.js';
 import { reportHtml } from '../report/report-html.js';

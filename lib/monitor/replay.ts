@@ -8,7 +8,7 @@
  */
 import type { ResolvedOptions } from '../mixer/options.js';
 import type { ByTask, UpdateEvent } from './events.js';
-import type { LoggedRun } from './read-run-log.js';
+import type { LoggedRun } from './logged-run.js';
 import { type ReplayChanges, replayedOptions } from './replay-options.js';
 import { ReplayedRun } from './replayed-run.js';
 

@@ -27,8 +27,8 @@ import {
   type UpdateEvent,
 } from './events.js';
 import { loggedMeasurement } from './logged-measurement.js';
+import type { LoggedRun } from './logged-run.js';
 import { isAsNew } from './new-state.js';
-import type { LoggedRun } from './read-run-log.js';
 import { nameOf, type ReplayChanges, sayChanges } from './replay-options.js';
 import { numbersByTask, toLoggedReport } from './report-line.js';
 import { RunInProgress } from './run-in-progress.js';

@@ -12,7 +12,7 @@ import type {
   UpdateEvent,
   WarningEvent,
 } from './events.js';
-import type { LoggedRun, RunLogNotice } from './read-run-log.js';
+import type { LoggedRun, RunLogNotice } from './logged-run.js';
 
 export class RunInProgress {
   readonly name: string;

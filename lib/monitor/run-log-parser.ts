@@ -3,7 +3,7 @@ import { PikeError } from '../errors.js';
 import { show } from '../validate.js';
 import { brokenField, eventFields, isLine, isReadable, unknownFields, versionOf } from './check-event.js';
 import { type EventName, LOG_VERSION, type RunEvent, type StartEvent, type UnknownEvent } from './events.js';
-import type { LoggedRun, ReadRunLogOptions, RunLogNotice } from './read-run-log.js';
+import type { LoggedRun, ReadRunLogOptions, RunLogNotice } from './logged-run.js';
 import { RunInProgress } from './run-in-progress.js';
 
 /** Longer than any line that is one; a file without line ends must not fill the memory. */

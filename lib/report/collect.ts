@@ -1,6 +1,6 @@
 /** From the runs of logs to what the report's page draws. */
 import type { ByTask, UpdateEvent } from '../monitor/events.js';
-import type { LoggedRun } from '../monitor/read-run-log.js';
+import type { LoggedRun } from '../monitor/logged-run.js';
 import { VERSION } from '../version.js';
 import { timelineOf } from './events.js';
 import type { Cell, Cosines, CostTable, CountTable, PageData, PageRun } from './page-data.js';

@@ -1,5 +1,5 @@
 /** What goes on the report's time axis: warnings, retirements, and what an update's report tells of. */
-import type { LoggedRun } from '../monitor/read-run-log.js';
+import type { LoggedRun } from '../monitor/logged-run.js';
 import type { EventKind, PageEvent } from './page-data.js';
 
 const LONGEST_TEXT = 400;

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { PikeError } from '../errors.js';
-import type { LoggedRun } from '../monitor/read-run-log.js';
+import type { LoggedRun } from '../monitor/logged-run.js';
 import { pageData } from './collect.js';
 
 /** Of `reportHtml`. */

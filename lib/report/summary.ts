@@ -1,6 +1,6 @@
 /** The few numbers that sum a run up, and the sentence made of them. */
 import type { UpdateEvent } from '../monitor/events.js';
-import type { LoggedRun } from '../monitor/read-run-log.js';
+import type { LoggedRun } from '../monitor/logged-run.js';
 import { duration, number, percent } from './words.js';
 
 export interface RunSummary {
