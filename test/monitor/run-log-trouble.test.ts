@@ -55,7 +55,9 @@ describe('a run log in trouble', () => {
       const run = await readRunLog(path);
       expect(run.steps.slice(0, logged.length).map(({ step }) => step)).toEqual(logged);
       expect(run.steps.length - logged.length).toBeLessThanOrEqual(1);
-      expect(run.updates.length).toBe(Math.ceil(run.steps.length / 10));
+      // An update comes before the step that it is due at, which may have been the one that was not logged any more.
+      expect(run.updates.length).toBeGreaterThanOrEqual(Math.ceil(run.steps.length / 10));
+      expect(run.updates.length).toBeLessThanOrEqual(Math.floor(run.steps.length / 10) + 1);
       expect(run.end).toBeNull();
       expect(run.notices.filter(({ code }) => code !== 'CUT_OFF')).toEqual([]);
     }
