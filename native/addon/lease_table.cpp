@@ -20,9 +20,9 @@ void KeepForever(std::shared_ptr<OwnedMemory> memory) {
 void EndOfSentinel(napi_env, void*, void* hint) {
   const std::unique_ptr<std::weak_ptr<Lease>> owner(static_cast<std::weak_ptr<Lease>*>(hint));
   const std::shared_ptr<Lease> lease = owner->lock();
-  if (!lease || lease->ended || lease->looked_at_end) return;
-  lease->looked_at_end = true;
-  lease->moved = !lease->InPlace();
+  if (!lease || lease->ended) return;
+  if (const auto table = lease->table.lock()) table->LookAtEnd();
+  lease->LookAtEnd();
 }
 
 }  // namespace
@@ -43,6 +43,12 @@ void Lease::AddSentinel(Napi::Env env, const std::shared_ptr<Lease>& self) {
     return;
   hint.release();
   sentinels.push_back(Napi::Persistent(Napi::ArrayBuffer(env, sentinel)));
+}
+
+void Lease::LookAtEnd() {
+  if (ended || looked_at_end) return;
+  looked_at_end = true;
+  moved = !InPlace();
 }
 
 void Lease::End() {
@@ -66,6 +72,10 @@ void LeaseTable::Add(std::shared_ptr<Lease> lease) {
 std::shared_ptr<Lease> LeaseTable::At(void* address) const {
   const auto found = leases_.find(address);
   return found == leases_.end() ? nullptr : found->second;
+}
+
+void LeaseTable::LookAtEnd() {
+  for (const auto& [address, lease] : leases_) lease->LookAtEnd();
 }
 
 /// Other memory may have come to its address since.

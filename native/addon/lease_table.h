@@ -19,6 +19,8 @@ struct Lease {
   bool InPlace() const;
   /// To be called before the ArrayBuffer is made, and after.
   void AddSentinel(Napi::Env env, const std::shared_ptr<Lease>& self);
+  /// The environment ends: whether script has moved the memory. The first time counts.
+  void LookAtEnd();
   /// V8 has let go of the memory, or the environment ends and detaches all ArrayBuffers that are left.
   void End();
 
@@ -41,6 +43,9 @@ class LeaseTable : public std::enable_shared_from_this<LeaseTable> {
   void Add(std::shared_ptr<Lease> lease);
   std::shared_ptr<Lease> At(void* address) const;
   void Remove(const Lease& lease);
+  /// At all of them, as soon as the first sentinel tells: while the environment ends, arrays are collected
+  /// that nobody had moved, and could then no longer be told from those that were.
+  void LookAtEnd();
 
  private:
   std::map<void*, std::shared_ptr<Lease>> leases_;
