@@ -12,8 +12,8 @@ const BACKENDS = ['cpu', 'reference'] as const;
 
 const EXAMPLES = `
 Examples:
-  $ pike-mixer bench                         some minutes; nothing else should be running
-  $ pike-mixer bench --quick                 under a minute
+  $ pike-mixer bench                         a minute or two; nothing else should be running
+  $ pike-mixer bench --quick                 some seconds
   $ pike-mixer bench --json > figures.json   for a program
 
 Medians, taken in turn with a read loop over the same memory ('of probe' is the share of its speed), with plain JavaScript,
