@@ -30,7 +30,7 @@ export type ErrorCode =
   | 'ERR_STATE'
   /** A run log cannot be read, written or used: no such file, a full disk, nothing in it that begins a run, or a format of a later release. */
   | 'ERR_RUN_LOG'
-  /** The caller's AbortSignal fired with a reason that is not an Error. */
+  /** The caller's AbortSignal fired with a reason that is not an Error, or its thread is being terminated. */
   | 'ERR_ABORTED'
   /** The object was disposed. */
   | 'ERR_DISPOSED'

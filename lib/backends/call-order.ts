@@ -5,6 +5,7 @@
  * another caller has asked for.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { PikeError } from '../errors.js';
 import { throwIfAborted } from '../validate.js';
 import type { NativeCall, NativeResult, NativeStagedCall } from './load-addon.js';
 
@@ -30,7 +31,7 @@ export class CallOrder {
    *
    * @param caller whose calls are to keep their order
    * @param begin calls the addon
-   * @throws the signal's reason; then the call has not begun
+   * @throws the signal's reason; then the call has not begun. PikeError `ERR_ABORTED` in a thread that is being ended
    */
   async begin<T>(
     caller: object,
@@ -43,6 +44,7 @@ export class CallOrder {
     try {
       throwIfAborted(signal);
       const call = begin();
+      if (!isGiven(call)) return await threadEnds();
       const { result } = isStaged(call) ? await copyAll(call, signal) : { result: call };
       this.#inFlight++;
       const end = () => {
@@ -94,6 +96,19 @@ export class CallOrder {
   }
 }
 
+/**
+ * Node-API serves a thread no more that is being ended: then a call gives nothing. Its promise must not be settled at
+ * once. A caller who tries again and again would keep the event loop from turning, and so the thread from its end.
+ */
+async function threadEnds(): Promise<never> {
+  await nextTurn();
+  throw new PikeError('ERR_ABORTED', 'The thread that calls is being ended.');
+}
+
+function isGiven(call: unknown): boolean {
+  return typeof call === 'object' && call !== null;
+}
+
 async function copyAll<T>(
   staged: NativeStagedCall<T>,
   signal: AbortSignal | undefined,
@@ -104,6 +119,7 @@ async function copyAll<T>(
       await (call.waiting ? sleep(1) : nextTurn());
       throwIfAborted(signal);
       call = call.advance();
+      if (!isGiven(call)) return await threadEnds();
     }
     return { result: call }; // within an object: nobody is to wait for it here
   } catch (error) {

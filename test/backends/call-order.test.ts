@@ -59,6 +59,25 @@ describe('calls of the addon', () => {
     expect(await (await works).result).toBe(3);
   });
 
+  // Node-API serves a thread no more that is being terminated: its calls give nothing. A loop of awaits that fail at
+  // once would never let the event loop turn, where Node.js ends the thread.
+  it('that give nothing let the event loop turn before they fail', async () => {
+    const order = new CallOrder();
+    const nothing = () => undefined as unknown as NativeCall<number>;
+    const staged = { waiting: false, advance: nothing, abandon() {} } as unknown as NativeCall<number>;
+    for (const give of [nothing, () => staged]) {
+      let turned = false;
+      setImmediate(() => {
+        turned = true;
+      });
+      for (let i = 0; i < 3; i++)
+        await expect(order.begin(A, undefined, give)).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+      expect(turned).toBe(true);
+    }
+    const works = await order.begin(B, undefined, () => Promise.resolve(3));
+    expect(await works.result).toBe(3);
+  });
+
   it('work in turn comes after the calls of its caller', async () => {
     const calls = new Calls();
     for (let i = 0; i < 5; i++) void calls.call(A, `a${i}`);
