@@ -35,7 +35,7 @@ inline unsigned char* AccessShared(std::int64_t offset, std::size_t size, std::s
       NoteSharedRead(thread, shadow, static_cast<unsigned>(at));
     }
   }
-  return block.shared.data()->bytes + offset;
+  return reinterpret_cast<unsigned char*>(block.shared.data()) + offset;
 }
 
 /// An element of a shared array: reading it and assigning to it are accesses.
