@@ -31,7 +31,7 @@ export class CallOrder {
    *
    * @param caller whose calls are to keep their order
    * @param begin calls the addon
-   * @throws the signal's reason; then the call has not begun. PikeError `ERR_ABORTED` in a thread that is being ended
+   * @throws the signal's reason; then the call has not begun. PikeError `ERR_ABORTED` in a thread that is being terminated
    */
   async begin<T>(
     caller: object,
@@ -97,12 +97,13 @@ export class CallOrder {
 }
 
 /**
- * Node-API serves a thread no more that is being ended: then a call gives nothing. Its promise must not be settled at
- * once. A caller who tries again and again would keep the event loop from turning, and so the thread from its end.
+ * Node-API serves a thread no more that is being terminated: then a call gives nothing. Its promise must not be settled
+ * at once. Where the termination came while Node.js noted a rejected promise, it is lost, and the thread ends when its
+ * event loop turns; a caller who tries again and again would keep it from that.
  */
 async function threadEnds(): Promise<never> {
   await nextTurn();
-  throw new PikeError('ERR_ABORTED', 'The thread that calls is being ended.');
+  throw new PikeError('ERR_ABORTED', 'The thread that called is being terminated.');
 }
 
 function isGiven(call: unknown): boolean {
