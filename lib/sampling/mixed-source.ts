@@ -28,7 +28,7 @@ import { MixedTask, type SourceAccount } from './mixed-task.js';
 import { type Policy, passesOf, resolvePolicies } from './policy.js';
 import type { Drawn, SourceInput } from './source.js';
 import type { TaskStream } from './task-stream.js';
-import { LONGEST_TIMEOUT, sharedController, sharedSignal } from './wait.js';
+import { joinSignals, LONGEST_TIMEOUT, sharedController } from './wait.js';
 
 /** How samples are read. No part of a state. */
 export interface StreamingOptions {
@@ -90,8 +90,6 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
   readonly #seed: number;
   readonly #tasks: readonly MixedTask<T>[];
   readonly #signal: AbortSignal | undefined;
-  /** Aborts with it; what draws wait on. */
-  readonly #ends: AbortSignal | undefined;
   readonly #calls = new CallQueue();
   /** Of the calls since the sources were closed last; all sources wait on it at once. */
   #open = sharedController();
@@ -152,7 +150,6 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     this.mixer = mixer;
     this.#seed = seed;
     this.#signal = signal;
-    this.#ends = signal && sharedSignal(signal);
     this.#tasks = mixer.tasks.map(
       (task, k) =>
         new MixedTask(
@@ -233,7 +230,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
     refuseUnknown('draw', options, ['signal']);
     requireSignal(options.signal);
     const signals = [this.#signal, options.signal].filter((signal) => signal !== undefined);
-    const signal = options.signal ? sharedSignal(...signals) : this.#ends;
+    const { signal, release } = joinSignals(...signals);
     try {
       const samples = await drawn.draw(count, signal);
       // Its cursor is open now, whether or not there was a batch, and also where a return came in the meantime.
@@ -243,6 +240,8 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
       // An abort closes its cursor before the draw itself could.
       await this.#closing;
       throw error;
+    } finally {
+      release();
     }
   }
 

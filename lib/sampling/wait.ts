@@ -12,11 +12,41 @@ export function sharedController(): AbortController {
   return controller;
 }
 
-/** A signal that aborts with any of these, on which any number may wait without a warning of a leak. */
-export function sharedSignal(...signals: AbortSignal[]): AbortSignal {
-  const shared = AbortSignal.any(signals);
-  setMaxListeners(0, shared);
-  return shared;
+/** A signal made of others. */
+export interface JoinedSignal {
+  /** Aborts with any of them; any number may wait on it without a warning of a leak. */
+  readonly signal: AbortSignal;
+  /** From now on it aborts no more, and the others know nothing of it. */
+  release(): void;
+}
+
+const followers = new WeakMap<AbortSignal, AbortSignal>();
+
+/** One that aborts with it, and on which any number may wait without a warning of a leak. */
+function followerOf(signal: AbortSignal): AbortSignal {
+  let follower = followers.get(signal);
+  if (!follower) {
+    follower = AbortSignal.any([signal]);
+    setMaxListeners(0, follower);
+    followers.set(signal, follower);
+  }
+  return follower;
+}
+
+/** For a while: on Node.js 20 and 22, AbortSignal.any leaves something behind in the others for each that it makes. */
+export function joinSignals(...others: readonly AbortSignal[]): JoinedSignal {
+  const joined = sharedController();
+  const signals = others.map(followerOf);
+  const release = () => {
+    for (const signal of signals) signal.removeEventListener('abort', abort);
+  };
+  const abort = () => {
+    release();
+    joined.abort(signals.find(({ aborted }) => aborted)!.reason);
+  };
+  for (const signal of signals) signal.addEventListener('abort', abort);
+  if (signals.some(({ aborted }) => aborted)) abort();
+  return { signal: joined.signal, release };
 }
 
 /**

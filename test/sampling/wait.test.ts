@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { waitFor } from '../../lib/sampling/wait.js';
+import { joinSignals, waitFor } from '../../lib/sampling/wait.js';
 
 const never = new Promise<never>(() => {});
 const late = () => new Error('late');
@@ -28,4 +29,44 @@ describe('waitFor', () => {
     await expect(waitFor(never, Infinity, controller.signal, late)).rejects.toBe(reason);
     await expect(waitFor(Promise.resolve(1), Infinity, controller.signal, late)).rejects.toBe(reason);
   });
+});
+
+describe('joinSignals', () => {
+  it('aborts with the first of them, with its reason', () => {
+    const [a, b] = [new AbortController(), new AbortController()];
+    const { signal } = joinSignals(a.signal, b.signal);
+    expect(signal.aborted).toBe(false);
+    const reason = new Error('enough');
+    b.abort(reason);
+    a.abort(new Error('later'));
+    expect(signal).toMatchObject({ aborted: true, reason });
+    expect(joinSignals(new AbortController().signal, b.signal).signal).toMatchObject({ aborted: true, reason });
+  });
+
+  it('once released aborts no more', () => {
+    const controller = new AbortController();
+    const [{ signal, release }, other] = [joinSignals(controller.signal), joinSignals(controller.signal)];
+    release();
+    controller.abort();
+    expect([signal.aborted, other.signal.aborted]).toEqual([false, true]);
+  });
+
+  it('leaves nothing behind in a signal that outlives thousands of them', () => {
+    const script = `
+      import { joinSignals } from ${JSON.stringify(new URL('../../dist/sampling/wait.js', import.meta.url).href)};
+      const { signal } = new AbortController();
+      const join = async () => {
+        for (let i = 0; i < 20_000; i++) joinSignals(signal, signal).release();
+        for (let i = 0; i < 3; i++) await new Promise((later) => setTimeout(later, 10, gc()));
+        return process.memoryUsage().heapUsed;
+      };
+      await join();
+      const before = await join();
+      console.log((await join()) - before);
+    `;
+    const args = ['--expose-gc', '--input-type=module', '-e', script];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(Number(stdout)).toBeLessThan(500_000);
+  }, 60_000);
 });
