@@ -2,6 +2,7 @@
  * Checks shared by every public entry point. Each throws before anything is changed, and each message says
  * what was given and what was expected.
  */
+import { defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
 import { PikeError } from './errors.js';
 
 /** A short rendering of any value for a message. */
@@ -132,6 +133,22 @@ export function abortReason(signal: AbortSignal): Error {
 export function requireSignal(signal: unknown): void {
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw new PikeError('ERR_INVALID_OPTION', `signal must be an AbortSignal, but is ${show(signal)}.`);
+}
+
+/**
+ * Lets any number of calls wait on a caller's signal. Node.js would warn of a leak from the eleventh on, but each of ours
+ * takes its listener away. A limit that the caller has set stays.
+ */
+export function allowWaiting(signal: AbortSignal): void {
+  if (listenerLimit(signal) === defaultMaxListeners) setMaxListeners(0, signal);
+}
+
+function listenerLimit(signal: AbortSignal): number {
+  try {
+    return getMaxListeners(signal);
+  } catch {
+    return 0; // none: Node.js 20 takes a signal that has none for something else
+  }
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -5,7 +5,7 @@
 import { type ErrorCode, PikeError } from '../errors.js';
 import { assertReadable, type HostView } from '../gradients/host-gradient.js';
 import type { Dtype } from '../gradients/layout.js';
-import { throwIfAborted } from '../validate.js';
+import { allowWaiting, throwIfAborted } from '../validate.js';
 import type { CallOrder } from './call-order.js';
 import type { NativeAddon, NativeCall, NativeCancellation, NativeStatus } from './load-addon.js';
 
@@ -36,6 +36,7 @@ export async function settle<T>(
 ): Promise<T> {
   const cancellation = signal ? new addon.Cancellation() : null;
   const cancel = () => cancellation?.cancel();
+  if (signal) allowWaiting(signal);
   signal?.addEventListener('abort', cancel, { once: true });
   try {
     const begun = await order.begin(caller, signal, () => begin(cancellation));

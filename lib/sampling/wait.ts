@@ -1,6 +1,6 @@
 /** Waiting for what may never come. */
 import { setMaxListeners } from 'node:events';
-import { abortReason, throwIfAborted } from '../validate.js';
+import { abortReason, allowWaiting, throwIfAborted } from '../validate.js';
 
 /** The longest that a timer can wait, in milliseconds; more would be taken for 1. */
 export const LONGEST_TIMEOUT = 2 ** 31 - 1;
@@ -20,23 +20,9 @@ export interface JoinedSignal {
   release(): void;
 }
 
-const followers = new WeakMap<AbortSignal, AbortSignal>();
-
-/** One that aborts with it, and on which any number may wait without a warning of a leak. */
-function followerOf(signal: AbortSignal): AbortSignal {
-  let follower = followers.get(signal);
-  if (!follower) {
-    follower = AbortSignal.any([signal]);
-    setMaxListeners(0, follower);
-    followers.set(signal, follower);
-  }
-  return follower;
-}
-
 /** For a while: on Node.js 20 and 22, AbortSignal.any leaves something behind in the others for each that it makes. */
-export function joinSignals(...others: readonly AbortSignal[]): JoinedSignal {
+export function joinSignals(...signals: readonly AbortSignal[]): JoinedSignal {
   const joined = sharedController();
-  const signals = others.map(followerOf);
   const release = () => {
     for (const signal of signals) signal.removeEventListener('abort', abort);
   };
@@ -44,7 +30,10 @@ export function joinSignals(...others: readonly AbortSignal[]): JoinedSignal {
     release();
     joined.abort(signals.find(({ aborted }) => aborted)!.reason);
   };
-  for (const signal of signals) signal.addEventListener('abort', abort);
+  for (const signal of signals) {
+    allowWaiting(signal);
+    signal.addEventListener('abort', abort);
+  }
   if (signals.some(({ aborted }) => aborted)) abort();
   return { signal: joined.signal, release };
 }

@@ -1,7 +1,7 @@
 /**
  * What calls of the native backend do to the caller's memory, to signals, errors and the event loop.
  */
-import { getEventListeners } from 'node:events';
+import { getEventListeners, getMaxListeners, setMaxListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { loadAddon } from '../../lib/backends/load-addon.js';
 import type { TensorMemory } from '../../lib/gradients/host-gradient.js';
@@ -155,6 +155,23 @@ describe('abort', () => {
     await cpu().moments({ ...single(flat(1)), signal });
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   }, 120_000);
+
+  it('may be shared by many calls without a warning of a leak', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    const [{ signal }, limited] = [new AbortController(), new AbortController()];
+    setMaxListeners(200, limited.signal);
+    for (const each of [signal, limited.signal])
+      await Promise.all(
+        Array.from({ length: 30 }, () => cpu().moments({ ...single(flat(1)), signal: each })),
+      );
+    await new Promise((later) => setTimeout(later, 20));
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+    expect(getMaxListeners(limited.signal)).toBe(200);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
 
   it('takes a waiting add back as if it had never been', async () => {
     const backend = cpu();
