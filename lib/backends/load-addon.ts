@@ -306,8 +306,10 @@ export function loadFile(path: string, platform: Platform = thisPlatform()): Nat
   } catch (error) {
     return explainLoadError(error);
   }
-  const { apiVersion } = module.exports;
+  const { apiVersion } = (module.exports ?? {}) as Partial<NativeAddon>;
   if (apiVersion === API_VERSION) return module.exports;
+  if (apiVersion === undefined)
+    return { trouble: 'interface', cause: 'it is an addon, but not of pike-mixer' };
   return {
     trouble: 'interface',
     cause: `its interface is version ${apiVersion}, ${API_VERSION} was expected: run \`npm run build:native\` again`,

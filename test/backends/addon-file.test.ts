@@ -64,6 +64,11 @@ describe.runIf(process.platform === 'linux')('a file that is no addon for this m
     });
   });
 
+  it.runIf(compiler)("of somebody else's", () => {
+    const failure = loadFile(broken.ofSomebodyElse(file('other')));
+    expect(failure).toEqual({ trouble: 'interface', cause: 'it is an addon, but not of pike-mixer' });
+  });
+
   it('sees nothing wrong with the addon itself', () => {
     expect(inspectAddonFile(addon.path!)).toBeNull();
     const { machine, bytes, bytesNeeded } = readElf(addon.path!);

@@ -76,6 +76,19 @@ export function ofAnotherInterface(file: string, version = 999): string {
   );
 }
 
+/** One of somebody else's, which exports null. */
+export function ofSomebodyElse(file: string): string {
+  return compileLibrary(
+    file,
+    `#include <node_api.h>
+     extern "C" napi_value napi_register_module_v1(napi_env env, napi_value) {
+       napi_value nothing;
+       napi_get_null(env, &nothing);
+       return nothing;
+     }`,
+  );
+}
+
 /** The addon, as it is. */
 export function whole(file: string): string {
   copyFileSync(loadAddon().path!, file);
