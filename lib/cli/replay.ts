@@ -7,7 +7,7 @@ import { type Replay, replay } from '../monitor/replay.js';
 import { type ReplayChanges, replayable, sayChanges } from '../monitor/replay-options.js';
 import { reportHtml } from '../report/report-html.js';
 import { CommandFailure, EXIT } from './exit-codes.js';
-import { type Io, printJson } from './io.js';
+import { type Io, printJson, printNotice } from './io.js';
 import { isPage, isSame, refuseToHarm, replaceFile } from './output-file.js';
 import { createProgress } from './progress.js';
 import { changesToTry, flagOf, MEANINGS, valuesOf } from './replay-changes.js';
@@ -77,12 +77,12 @@ async function replayLog(io: Io, log: string, options: Options, sets: ReplayChan
     await refuseToHarm(report, { inputs, what: 'HTML page', isOne: isPage, force });
   }
   const run = pickRun(await readRunLogs(log, { steps: report !== undefined }), options.run);
-  for (const { message } of run.notices) io.err(`notice: ${log}: ${message}\n`);
+  for (const { message } of run.notices) printNotice(io, `${log}: ${message}`);
   const changed = sets.filter((changes) => Object.keys(changes).length > 0);
   const logged = asLogged(io, run, changed.length > 0);
   const replays = await replayAll(io, run, changed);
   for (const notice of new Set([logged, ...replays].flatMap((each) => each?.notices ?? [])))
-    io.err(`notice: ${notice}\n`);
+    printNotice(io, notice);
   const page = report === undefined ? '' : reportHtml([run, ...replays.map((each) => each.run)]);
   if (output !== undefined) await replaceFile(output, toLines(changed.length > 0 ? replays : [logged!]));
   if (report !== undefined) await replaceFile(report, page);
@@ -96,7 +96,7 @@ function asLogged(io: Io, run: LoggedRun, isOptional: boolean): Replay | null {
     return replay(run);
   } catch (error) {
     if (!isOptional || !(error instanceof PikeError)) throw error;
-    io.err(`notice: as logged it cannot be replayed: ${error.message}\n`);
+    printNotice(io, `as logged it cannot be replayed: ${error.message}`);
     return null;
   }
 }
