@@ -3,6 +3,10 @@ import { realpathSync } from 'node:fs';
 import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CommandFailure, EXIT } from './exit-codes.js';
+import type { Io } from './io.js';
+
+/** What stands for the standard output where a file is to be named; a file of that name is './-'. */
+export const STANDARD_OUTPUT = '-';
 
 export interface OutputRules {
   /** Files that the command reads, which its output must not replace. */
@@ -19,6 +23,7 @@ export async function refuseToHarm(
   output: string,
   { inputs, what, isOne, force }: OutputRules,
 ): Promise<void> {
+  if (output === STANDARD_OUTPUT) return;
   if (inputs.some((input) => isSame(input, output)))
     throw new CommandFailure(EXIT.usage, `${output} is a log to be read: the ${what} would replace it`);
   const head = await firstBytes(output, 512);
@@ -60,8 +65,14 @@ async function firstBytes(path: string, length: number): Promise<string | null> 
   }
 }
 
+/** To a file, or to the standard output. */
+export async function writeOutput(io: Io, output: string, text: string): Promise<void> {
+  if (output === STANDARD_OUTPUT) io.out(text);
+  else await replaceFile(output, text);
+}
+
 /** Written beside it and renamed, so that whoever has the page open never loads half of one. */
-export async function replaceFile(path: string, text: string): Promise<void> {
+async function replaceFile(path: string, text: string): Promise<void> {
   const target = targetOf(path);
   const beside = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   try {

@@ -6,7 +6,7 @@ import { reportHtml } from '../report/report-html.js';
 import { type RunSummary, sentenceOf, summaryOf } from '../report/summary.js';
 import { CommandFailure, EXIT } from './exit-codes.js';
 import { type Io, printJson, printNotice } from './io.js';
-import { isPage, refuseToHarm, replaceFile } from './output-file.js';
+import { isPage, refuseToHarm, STANDARD_OUTPUT, writeOutput } from './output-file.js';
 import { createProgress } from './progress.js';
 import { printable } from './text.js';
 
@@ -41,21 +41,21 @@ export function reportCommand(io: Io): Command {
 }
 
 async function report(io: Io, logs: string[], { output, title, force, json }: Options): Promise<void> {
-  if (output === '-' && json)
+  const isPiped = output === STANDARD_OUTPUT;
+  if (isPiped && json)
     throw new CommandFailure(
       EXIT.usage,
       'the page and --json cannot both go to the standard output: name a file by -o',
     );
-  if (output !== '-')
-    await refuseToHarm(output, { inputs: logs, what: 'HTML page', isOne: isPage, force: force ?? false });
+  await refuseToHarm(output, { inputs: logs, what: 'HTML page', isOne: isPage, force: force ?? false });
   const runs = await read(io, logs);
   const page = reportHtml(runs, title === undefined ? {} : { title });
   const notices = new Set(
     runs.flatMap((run) => run.notices.map(({ source, message }) => `${source}: ${message}`)),
   );
   for (const notice of notices) printNotice(io, notice);
-  if (output === '-') return io.out(page);
-  await replaceFile(output, page);
+  await writeOutput(io, output, page);
+  if (isPiped) return;
   const summaries = runs.map(summaryOf);
   if (json) printJson(io, { output, runs: summaries, notices: [...notices] });
   else io.out(inWords(summaries) + `${printable(output)}: ${megabytes(page)}\n`);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -111,6 +111,40 @@ it('writes the replays as a log that the same commands read', async () => {
   expect((await first('-o', other)).code).toBe(2);
   expect([readFileSync(log, 'utf8'), readFileSync(other, 'utf8')]).toEqual([before, before]);
   expect((await first('-o', other, '--force')).code).toBe(0);
+});
+
+it('writes to the standard output what - names, and nothing else', async () => {
+  const cwd = process.cwd();
+  const empty = at('empty');
+  mkdirSync(empty);
+  process.chdir(empty);
+  try {
+    const table = await first('--zeta1', '0.2');
+    const piped = await first('--zeta1', '0.2', '-o', '-');
+    expect([piped.code, piped.err]).toEqual([0, table.out]);
+    await first('--zeta1', '0.2', '-o', at('file.jsonl'));
+    expect(piped.out).toBe(readFileSync(at('file.jsonl'), 'utf8'));
+    const page = await first('--zeta1', '0.2', '--report', '-', '-o', at('file.jsonl'));
+    expect([page.code, page.err]).toEqual([0, table.out]);
+    expect(page.out).toMatch(/^<!DOCTYPE html>.*<\/html>\n$/s);
+    for (const two of [
+      ['-o', '-', '--report', '-'],
+      ['-o', '-', '--json'],
+      ['--report', '-', '--json'],
+    ]) {
+      const ran = await first(...two);
+      expect([ran.code, ran.out, ran.err]).toEqual([
+        2,
+        '',
+        expect.stringMatching(/only one of .*standard output/),
+      ]);
+    }
+    expect(readdirSync(empty)).toEqual([]);
+    expect((await first('-o', './-')).code).toBe(0);
+    expect(readdirSync(empty)).toEqual(['-']);
+  } finally {
+    process.chdir(cwd);
+  }
 });
 
 it('wrong usage, unusable files and rules that cannot be replayed say why', async () => {
