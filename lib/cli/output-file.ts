@@ -1,5 +1,5 @@
 /** Files that commands write: never over what was not meant, and never half of one. */
-import { realpathSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
 import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CommandFailure, EXIT } from './exit-codes.js';
@@ -38,13 +38,9 @@ export function isPage(head: string): boolean {
   return /^\s*(<!doctype html|<html)/i.test(head);
 }
 
-/** Whether two paths lead to the same file. */
+/** Whether two paths lead to the same file, also one that is not there yet. */
 export function isSame(a: string, b: string): boolean {
-  try {
-    return realpathSync(a) === realpathSync(b);
-  } catch {
-    return resolve(a) === resolve(b);
-  }
+  return targetOf(a) === targetOf(b);
 }
 
 /** null when there is no such file. */
@@ -84,11 +80,27 @@ async function replaceFile(path: string, text: string): Promise<void> {
   }
 }
 
-/** Where a link points to, so that it stays one. */
+/** Where a path leads, links followed: what is written there leaves the links as they are. */
 function targetOf(path: string): string {
   try {
     return realpathSync(path);
+  } catch (error) {
+    const absolute = resolve(path);
+    const folder = dirname(absolute);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === absolute) return absolute;
+    const link = linkAt(absolute);
+    // The file is not there yet, or its link leads to one that is not.
+    return link === null
+      ? join(targetOf(folder), basename(absolute))
+      : targetOf(resolve(targetOf(folder), link));
+  }
+}
+
+/** null when it is none. */
+function linkAt(path: string): string | null {
+  try {
+    return readlinkSync(path);
   } catch {
-    return resolve(path);
+    return null;
   }
 }
