@@ -7,6 +7,7 @@ import { type ThroughputReport, throughput } from '../throughput/throughput.js';
 import { type Io, printJson } from './io.js';
 import { createProgress, type Progress } from './progress.js';
 import { short, table } from './table.js';
+import { printable } from './text.js';
 
 const BACKENDS = ['cpu', 'reference'] as const;
 
@@ -68,7 +69,7 @@ function describe(report: ThroughputReport): string {
     seconds,
   } = report;
   return [
-    `pike-mixer ${version} on ${processor}, ${threads === 1 ? '1 thread' : `${threads} threads`}, ${backend === 'cpu' ? instructionSet : backend}; ${size}\n`,
+    `pike-mixer ${version} on ${printable(processor)}, ${threads === 1 ? '1 thread' : `${threads} threads`}, ${backend === 'cpu' ? instructionSet : backend}; ${size}\n`,
     '\nRows at once, two per task, with products\n',
     table(
       ['type', 'rows', 'elements', 'ms', 'GB/s', 'probe GB/s', 'of probe'],
@@ -110,7 +111,7 @@ function describe(report: ThroughputReport): string {
       [1, 2, 3, 4, 5],
     ),
     notes.length > 0 ? '\n' : '',
-    ...notes.map((note) => `${note}\n`),
+    ...notes.map((note) => `${printable(note)}\n`),
     `\n${seconds.toFixed(1)} s.\n`,
   ].join('');
 }

@@ -4,7 +4,7 @@ import { diagnose } from '../diagnosis/diagnose.js';
 import type { Diagnosis } from '../diagnosis/diagnosis.js';
 import { CommandFailure, EXIT } from './exit-codes.js';
 import { type Io, printJson } from './io.js';
-import { wrap } from './text.js';
+import { printable, wrap } from './text.js';
 
 const EXAMPLES = `
 Examples:
@@ -36,7 +36,9 @@ const INDENT = 14;
 function describe(diagnosis: Diagnosis, columns: number): string {
   const section = (heading: string, lines: readonly string[]) =>
     lines
-      .map((line, i) => wrap(line, columns, (i === 0 ? heading : '').padEnd(INDENT), ' '.repeat(INDENT + 2)))
+      .map((line, i) =>
+        wrap(printable(line), columns, (i === 0 ? heading : '').padEnd(INDENT), ' '.repeat(INDENT + 2)),
+      )
       .join('');
   const { advice, healthy } = diagnosis;
   return [
@@ -48,7 +50,7 @@ function describe(diagnosis: Diagnosis, columns: number): string {
     section('stacks', aboutStacks(diagnosis)),
     section('environment', aboutEnvironment(diagnosis)),
     advice.length > 0 ? '\nAdvice\n' : '',
-    ...advice.map(({ text }) => wrap(text, columns, '- ', '  ')),
+    ...advice.map(({ text }) => wrap(printable(text), columns, '- ', '  ')),
     `\n${healthy ? 'The native addon works here.' : 'The native addon cannot be used here.'}\n`,
   ].join('');
 }

@@ -1,6 +1,7 @@
 /** How a command ends, as its exit code tells the shell, and what an error means for it. */
 import { CommanderError } from 'commander';
 import { type ErrorCode, PikeError } from '../errors.js';
+import { printable, printableLines } from './text.js';
 
 export const EXIT = {
   /** Done. */
@@ -56,14 +57,17 @@ export function explainFailure(error: unknown): { readonly exitCode: ExitCode; r
   if (error instanceof CommanderError)
     return { exitCode: error.exitCode === 0 ? EXIT.done : EXIT.usage, text: '' };
   if (error instanceof CommandFailure)
-    return { exitCode: error.exitCode, text: error.message && `error: ${error.message}\n` };
+    return { exitCode: error.exitCode, text: error.message && `error: ${printable(error.message)}\n` };
   if (error instanceof PikeError) {
     const exitCode = OF_PIKE_ERRORS[error.code] ?? EXIT.bug;
-    return { exitCode, text: `error: ${error.message} (${error.code})\n` };
+    return { exitCode, text: `error: ${printable(error.message)} (${error.code})\n` };
   }
-  if (isSystemError(error)) return { exitCode: EXIT.file, text: `error: ${error.message}\n` };
+  if (isSystemError(error)) return { exitCode: EXIT.file, text: `error: ${printable(error.message)}\n` };
   const said = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { exitCode: EXIT.bug, text: `error: a defect of pike-mixer, please report it\n${said}\n` };
+  return {
+    exitCode: EXIT.bug,
+    text: `error: a defect of pike-mixer, please report it\n${printableLines(said)}\n`,
+  };
 }
 
 /** Of the file system: no such file, no permission, no space. */

@@ -1,3 +1,5 @@
+import { printable, printableLines } from './text.js';
+
 /** What a command sees of the outside world, so that tests can hand in another. */
 export interface Io {
   /** Writes to the standard output, exactly this text: results, and nothing else. */
@@ -25,7 +27,15 @@ export function processIo(): Io {
   };
 }
 
-/** The one document of `--json`. What JSON cannot say (NaN, Infinity) becomes null. */
+/** Something to know beside the results, in one line. */
+export function printNotice(io: Io, text: string): void {
+  io.err(`notice: ${printable(text)}\n`);
+}
+
+/**
+ * The one document of `--json`. What JSON cannot say (NaN, Infinity) becomes null. JSON.stringify leaves some of what a terminal
+ * acts on as it is (U+009B, U+202E); escaped, it is the same string to whoever parses it.
+ */
 export function printJson(io: Io, document: unknown): void {
-  io.out(JSON.stringify(document, null, 2) + '\n');
+  io.out(printableLines(JSON.stringify(document, null, 2)) + '\n');
 }

@@ -7,6 +7,7 @@ import { EXIT, EXIT_CODES_HELP, explainFailure } from './exit-codes.js';
 import type { Io } from './io.js';
 import { replayCommand } from './replay.js';
 import { reportCommand } from './report.js';
+import { printable } from './text.js';
 import { verifyCommand } from './verify.js';
 
 /** In the order of the help. */
@@ -38,6 +39,7 @@ export function program(io: Io): Command {
     .configureOutput({
       writeOut: (text) => io.out(text),
       writeErr: (text) => io.err(text),
+      outputError: (text, write) => write(printableUsage(text)),
       getOutHelpWidth: () => io.columns,
       getErrHelpWidth: () => io.columns,
       getOutHasColors: () => false,
@@ -52,6 +54,12 @@ export function program(io: Io): Command {
     main.addCommand(command);
   }
   return main;
+}
+
+/** Of a complaint by commander, which quotes what was typed, only the last line end and that before a suggestion are not quoted. */
+function printableUsage(text: string): string {
+  const [, complaint, suggestion = ''] = /^(.*?)(\n\(Did you mean [^\n]*\?\))?\n?$/s.exec(text)!;
+  return `${printable(complaint)}${suggestion}\n`;
 }
 
 /**

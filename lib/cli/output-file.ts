@@ -1,8 +1,12 @@
 /** Files that commands write: never over what was not meant, and never half of one. */
-import { realpathSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
 import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CommandFailure, EXIT } from './exit-codes.js';
+import type { Io } from './io.js';
+
+/** What stands for the standard output where a file is to be named; a file of that name is './-'. */
+export const STANDARD_OUTPUT = '-';
 
 export interface OutputRules {
   /** Files that the command reads, which its output must not replace. */
@@ -19,6 +23,7 @@ export async function refuseToHarm(
   output: string,
   { inputs, what, isOne, force }: OutputRules,
 ): Promise<void> {
+  if (output === STANDARD_OUTPUT) return;
   if (inputs.some((input) => isSame(input, output)))
     throw new CommandFailure(EXIT.usage, `${output} is a log to be read: the ${what} would replace it`);
   const head = await firstBytes(output, 512);
@@ -33,13 +38,9 @@ export function isPage(head: string): boolean {
   return /^\s*(<!doctype html|<html)/i.test(head);
 }
 
-/** Whether two paths lead to the same file. */
+/** Whether two paths lead to the same file, also one that is not there yet. */
 export function isSame(a: string, b: string): boolean {
-  try {
-    return realpathSync(a) === realpathSync(b);
-  } catch {
-    return resolve(a) === resolve(b);
-  }
+  return targetOf(a) === targetOf(b);
 }
 
 /** null when there is no such file. */
@@ -60,8 +61,14 @@ async function firstBytes(path: string, length: number): Promise<string | null> 
   }
 }
 
+/** To a file, or to the standard output. */
+export async function writeOutput(io: Io, output: string, text: string): Promise<void> {
+  if (output === STANDARD_OUTPUT) io.out(text);
+  else await replaceFile(output, text);
+}
+
 /** Written beside it and renamed, so that whoever has the page open never loads half of one. */
-export async function replaceFile(path: string, text: string): Promise<void> {
+async function replaceFile(path: string, text: string): Promise<void> {
   const target = targetOf(path);
   const beside = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   try {
@@ -73,11 +80,27 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   }
 }
 
-/** Where a link points to, so that it stays one. */
+/** Where a path leads, links followed: what is written there leaves the links as they are. */
 function targetOf(path: string): string {
   try {
     return realpathSync(path);
+  } catch (error) {
+    const absolute = resolve(path);
+    const folder = dirname(absolute);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === absolute) return absolute;
+    const link = linkAt(absolute);
+    // The file is not there yet, or its link leads to one that is not.
+    return link === null
+      ? join(targetOf(folder), basename(absolute))
+      : targetOf(resolve(targetOf(folder), link));
+  }
+}
+
+/** null when it is none. */
+function linkAt(path: string): string | null {
+  try {
+    return readlinkSync(path);
   } catch {
-    return resolve(path);
+    return null;
   }
 }

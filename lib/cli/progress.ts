@@ -4,6 +4,7 @@
  */
 import { SingleBar } from 'cli-progress';
 import type { Io } from './io.js';
+import { printable } from './text.js';
 
 export interface Progress {
   /** @param done so much of `total` @param text what is being done, such as 'float32, 8 rows' */
@@ -53,7 +54,8 @@ function bar(io: Io, total: number, now: () => number): Progress {
   for (const signal of ENDING) process.on(signal, onSignal);
   single.start(total, 0, { left: '', text: '' });
   return {
-    update: (done, text = '') => single.update(done, { left: left(now() - started, done, total), text }),
+    update: (done, text = '') =>
+      single.update(done, { left: left(now() - started, done, total), text: printable(text) }),
     stop,
   };
 }
@@ -67,7 +69,9 @@ function lines(io: Io, total: number, now: () => number): Progress {
       if (time - last < SECONDS_BETWEEN_LINES) return;
       last = time;
       const percentage = `${Math.floor((100 * done) / total)} %`;
-      io.err([percentage, left(time - started, done, total), text].filter(Boolean).join('  ') + '\n');
+      io.err(
+        [percentage, left(time - started, done, total), printable(text)].filter(Boolean).join('  ') + '\n',
+      );
     },
     stop() {},
   };

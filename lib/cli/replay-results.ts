@@ -4,6 +4,7 @@ import type { LoggedRun } from '../monitor/logged-run.js';
 import { largestMove, type Replay } from '../monitor/replay.js';
 import { nameOf, sayChanges } from '../monitor/replay-options.js';
 import { short, table } from './table.js';
+import { printable } from './text.js';
 
 /** More columns than that wrap on most terminals; the document has all. */
 const MOST_TASKS = 8;
@@ -34,7 +35,7 @@ export function describeReplays(run: LoggedRun, logged: Replay | null, replays: 
   ];
   const head = ['', ...tasks, 'mean distance', 'largest', 'largest move', 'updates'];
   return [
-    `${run.label}: weights after the last update\n\n`,
+    `${printable(run.label)}: weights after the last update\n\n`,
     table(head, rows, head.map((_, i) => i).slice(1)),
     hidden > 0 ? `\n${hidden} tasks of which the weights differ least are left out; --json has all.\n` : '',
     '\nDistance: share of the batch that goes to other tasks than as logged, over all updates. Move: the same between two updates.\n',
@@ -54,7 +55,7 @@ function sayWarnings({ changes, run }: Replay): string {
   const codes = [...new Set(run.warnings.map(({ code }) => code))];
   const first = (code: string) => run.warnings.find((warning) => warning.code === code)!.step;
   if (codes.length === 0) return '';
-  return `${sayChanges(changes)}: ${codes.map((code) => `${code} from step ${first(code)}`).join(', ')}\n`;
+  return `${printable(sayChanges(changes))}: ${codes.map((code) => `${code} from step ${first(code)}`).join(', ')}\n`;
 }
 
 /** Those whose weights differ most, in their order. */

@@ -7,8 +7,8 @@ import { type Replay, replay } from '../monitor/replay.js';
 import { type ReplayChanges, replayable, sayChanges } from '../monitor/replay-options.js';
 import { reportHtml } from '../report/report-html.js';
 import { CommandFailure, EXIT } from './exit-codes.js';
-import { type Io, printJson } from './io.js';
-import { isPage, isSame, refuseToHarm, replaceFile } from './output-file.js';
+import { type Io, printJson, printNotice } from './io.js';
+import { isPage, isSame, refuseToHarm, STANDARD_OUTPUT, writeOutput } from './output-file.js';
 import { createProgress } from './progress.js';
 import { changesToTry, flagOf, MEANINGS, valuesOf } from './replay-changes.js';
 import { describeReplays, toDocument } from './replay-results.js';
@@ -22,6 +22,7 @@ Examples:
   $ pike-mixer replay run.jsonl --update-interval 20,50            with measurements left out
   $ pike-mixer replay demo.jsonl --run "pike, seed 1" --rule mirror --learning-rate 1e-3 --smoothness 10
   $ pike-mixer replay run.jsonl --scale relative,absolute -o replayed.jsonl --report replayed.html
+  $ pike-mixer replay run.jsonl --zeta1 0.1 -o - | gzip > a.gz   the replayed run to the standard output
 
 Where an option takes several values, by commas, every combination is tried, with every --set.
 Options that are not named stay as they were logged; those logged with their default follow what they derive from.
@@ -55,8 +56,8 @@ export function replayCommand(io: Io): Command {
     );
   for (const name of replayable) command.option(`${flagOf(name)} ${valuesOf(name)}`, MEANINGS[name]);
   return command
-    .option('-o, --output <file>', 'write the replayed runs as a run log')
-    .option('--report <file>', 'draw them beside the logged run, as an HTML page')
+    .option('-o, --output <file>', 'write the replayed runs as a run log; - is the standard output')
+    .option('--report <file>', 'draw them beside the logged run, as an HTML page; - likewise')
     .option('--force', 'replace existing files of another kind')
     .option('--json', 'print one JSON document, with all weights after all updates')
     .addHelpText('after', HELP)
@@ -69,6 +70,12 @@ export function replayCommand(io: Io): Command {
 
 async function replayLog(io: Io, log: string, options: Options, sets: ReplayChanges[]): Promise<void> {
   const { output, report, force = false, json } = options;
+  const isPiped = output === STANDARD_OUTPUT || report === STANDARD_OUTPUT;
+  if (isPiped && (json || output === report))
+    throw new CommandFailure(
+      EXIT.usage,
+      'only one of --output, --report and --json can go to the standard output: name a file',
+    );
   const inputs = [log];
   if (output !== undefined) await refuseToHarm(output, { inputs, what: 'run log', isOne: isReplayed, force });
   if (report !== undefined) {
@@ -77,17 +84,21 @@ async function replayLog(io: Io, log: string, options: Options, sets: ReplayChan
     await refuseToHarm(report, { inputs, what: 'HTML page', isOne: isPage, force });
   }
   const run = pickRun(await readRunLogs(log, { steps: report !== undefined }), options.run);
-  for (const { message } of run.notices) io.err(`notice: ${log}: ${message}\n`);
+  for (const { message } of run.notices) printNotice(io, `${log}: ${message}`);
   const changed = sets.filter((changes) => Object.keys(changes).length > 0);
   const logged = asLogged(io, run, changed.length > 0);
   const replays = await replayAll(io, run, changed);
   for (const notice of new Set([logged, ...replays].flatMap((each) => each?.notices ?? [])))
-    io.err(`notice: ${notice}\n`);
+    printNotice(io, notice);
   const page = report === undefined ? '' : reportHtml([run, ...replays.map((each) => each.run)]);
-  if (output !== undefined) await replaceFile(output, toLines(changed.length > 0 ? replays : [logged!]));
-  if (report !== undefined) await replaceFile(report, page);
+  if (output !== undefined) await writeOutput(io, output, toLines(changed.length > 0 ? replays : [logged!]));
+  if (report !== undefined) await writeOutput(io, report, page);
   if (json) printJson(io, { log, ...toDocument(run, logged, replays), output, report });
-  else io.out(describeReplays(run, logged, replays));
+  else {
+    const said = describeReplays(run, logged, replays);
+    if (isPiped) io.err(said);
+    else io.out(said);
+  }
 }
 
 /** null where only the user's program knows the rule. */
@@ -96,7 +107,7 @@ function asLogged(io: Io, run: LoggedRun, isOptional: boolean): Replay | null {
     return replay(run);
   } catch (error) {
     if (!isOptional || !(error instanceof PikeError)) throw error;
-    io.err(`notice: as logged it cannot be replayed: ${error.message}\n`);
+    printNotice(io, `as logged it cannot be replayed: ${error.message}`);
     return null;
   }
 }

@@ -5,9 +5,10 @@ import { readRunLogs } from '../monitor/read-run-log.js';
 import { reportHtml } from '../report/report-html.js';
 import { type RunSummary, sentenceOf, summaryOf } from '../report/summary.js';
 import { CommandFailure, EXIT } from './exit-codes.js';
-import { type Io, printJson } from './io.js';
-import { isPage, refuseToHarm, replaceFile } from './output-file.js';
+import { type Io, printJson, printNotice } from './io.js';
+import { isPage, refuseToHarm, STANDARD_OUTPUT, writeOutput } from './output-file.js';
 import { createProgress } from './progress.js';
+import { printable } from './text.js';
 
 const EXAMPLES = `
 Examples:
@@ -40,24 +41,24 @@ export function reportCommand(io: Io): Command {
 }
 
 async function report(io: Io, logs: string[], { output, title, force, json }: Options): Promise<void> {
-  if (output === '-' && json)
+  const isPiped = output === STANDARD_OUTPUT;
+  if (isPiped && json)
     throw new CommandFailure(
       EXIT.usage,
       'the page and --json cannot both go to the standard output: name a file by -o',
     );
-  if (output !== '-')
-    await refuseToHarm(output, { inputs: logs, what: 'HTML page', isOne: isPage, force: force ?? false });
+  await refuseToHarm(output, { inputs: logs, what: 'HTML page', isOne: isPage, force: force ?? false });
   const runs = await read(io, logs);
   const page = reportHtml(runs, title === undefined ? {} : { title });
   const notices = new Set(
     runs.flatMap((run) => run.notices.map(({ source, message }) => `${source}: ${message}`)),
   );
-  for (const notice of notices) io.err(`notice: ${notice}\n`);
-  if (output === '-') return io.out(page);
-  await replaceFile(output, page);
+  for (const notice of notices) printNotice(io, notice);
+  await writeOutput(io, output, page);
+  if (isPiped) return;
   const summaries = runs.map(summaryOf);
   if (json) printJson(io, { output, runs: summaries, notices: [...notices] });
-  else io.out(inWords(summaries) + `${output}: ${megabytes(page)}\n`);
+  else io.out(inWords(summaries) + `${printable(output)}: ${megabytes(page)}\n`);
 }
 
 async function read(io: Io, logs: readonly string[]) {
@@ -74,7 +75,7 @@ async function read(io: Io, logs: readonly string[]) {
 }
 
 function inWords(summaries: readonly RunSummary[]): string {
-  return summaries.map((summary) => `${summary.run}: ${sentenceOf(summary)}\n`).join('');
+  return summaries.map((summary) => `${printable(`${summary.run}: ${sentenceOf(summary)}`)}\n`).join('');
 }
 
 function megabytes(page: string): string {

@@ -1,5 +1,6 @@
 /** Tables for a terminal: columns that line up, nothing else, so that they can be cut and sorted by other programs. */
 import Table from 'cli-table3';
+import { printable } from './text.js';
 
 const NO_LINES = Object.fromEntries(
   ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right', 'left']
@@ -14,12 +15,12 @@ export function table(
   numbers: readonly number[] = [],
 ): string {
   const laidOut = new Table({
-    head: [...head],
+    head: head.map(printable),
     chars: { ...NO_LINES, middle: '  ' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     colAligns: head.map((_, i) => (numbers.includes(i) ? 'right' : 'left')),
   });
-  laidOut.push(...rows.map((row) => [...row]));
+  laidOut.push(...rows.map((row) => row.map(printable)));
   return laidOut.toString().replace(/ +$/gm, '') + '\n';
 }
 

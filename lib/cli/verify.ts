@@ -6,6 +6,7 @@ import { CommandFailure, EXIT } from './exit-codes.js';
 import { type Io, printJson } from './io.js';
 import { createProgress, type Progress } from './progress.js';
 import { short, table } from './table.js';
+import { printable } from './text.js';
 
 const BACKENDS = ['cpu', 'cuda', 'reference'] as const;
 type Choice = (typeof BACKENDS)[number];
@@ -73,7 +74,7 @@ function describe(found: Verification): string {
   const which = [backend.name, backend.instructionSet, backend.device].filter(Boolean).join(', ');
   const broken = found.sums.filter(({ kept }) => !kept);
   return [
-    `pike-mixer ${found.version}, backend ${which}; ${size}, seed ${seed}\n`,
+    `pike-mixer ${found.version}, backend ${printable(which)}; ${size}, seed ${seed}\n`,
     '\nSums: the largest error, in units of the squared norm of the largest gradient\n',
     table(
       ['numbers', 'type', 'problems', 'largest', 'promised', ''],

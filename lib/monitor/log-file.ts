@@ -5,13 +5,20 @@ export class LogFile {
   #descriptor: number | null;
 
   /**
+   * @param first the line to begin with: a file that does not take it is closed again
    * @param append go on behind what stands there already; a line that a crash has cut off is ended first
    * @throws what the file system throws
    */
-  constructor(path: string, append: boolean) {
+  constructor(path: string, first: string, append: boolean) {
     const isCut = append && endsWithinLine(path);
     this.#descriptor = openSync(path, append ? 'a' : 'w');
-    if (isCut) this.#write(Buffer.from('\n'));
+    try {
+      if (isCut) this.#write(Buffer.from('\n'));
+      this.line(first);
+    } catch (error) {
+      this.#giveUp();
+      throw error;
+    }
   }
 
   get isOpen(): boolean {
@@ -28,6 +35,15 @@ export class LogFile {
     const descriptor = this.#descriptor;
     this.#descriptor = null;
     if (descriptor !== null) closeSync(descriptor);
+  }
+
+  /** What was wrong before is what counts. */
+  #giveUp(): void {
+    try {
+      this.close();
+    } catch {
+      // Linux, for one, has let go of the descriptor all the same.
+    }
   }
 
   /** A disk that is nearly full takes a part of what it is given. */

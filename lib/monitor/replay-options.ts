@@ -1,10 +1,12 @@
 /** The options of a replayed run: those of the log, and what is to be changed. */
 import { PikeError } from '../errors.js';
+import { Mixture } from '../mixer/mixture.js';
 import { type MixerOptions, type ResolvedOptions, resolveOptions } from '../mixer/options.js';
 import { doremi } from '../rules/baselines/doremi.js';
 import { famo } from '../rules/baselines/famo.js';
 import { proportional, temperature } from '../rules/baselines/fixed.js';
 import { odm } from '../rules/baselines/odm.js';
+import { initialState } from '../rules/own-rules.js';
 import type { Json, RuleDefaults, WeightRule } from '../rules/rule.js';
 import { rules } from '../rules/rules.js';
 import { refuseUnknown, show } from '../validate.js';
@@ -42,14 +44,14 @@ export type ReplayChanges = Partial<Pick<MixerOptions, (typeof replayable)[numbe
  * An option that stands in the log with its default is taken as one that was not given: it follows what it derives from.
  *
  * @throws PikeError `ERR_INVALID_OPTION` for a change that a Mixer would refuse, a smaller `updateInterval`, a rule that needs inner
- *   products where none were measured, or a rule of the user's own that was not passed
+ *   products where none were measured, or a rule of the user's own that was not passed; `ERR_RUN_LOG` when the log itself holds
+ *   options that no Mixer can have had
  */
 export function replayedOptions(start: StartEvent, changes: ReplayChanges): ResolvedOptions {
   refuseUnknown('replay', changes, replayable);
   const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
   const { options } = start;
-  const maxLogStep = options.maxLogStep === 'Infinity' ? Infinity : options.maxLogStep;
-  const logged: LoggedOptions = { ...options, maxLogStep };
+  const logged = loggedOptions(start);
   const asked = changes.rule ?? loggedRule(start);
   // What is no rule is refused with the other options.
   const rule = typeof asked === 'string' && Object.hasOwn(rules, asked) ? rules[asked] : asked;
@@ -70,6 +72,40 @@ export function replayedOptions(start: StartEvent, changes: ReplayChanges): Reso
 }
 
 type LoggedOptions = Omit<MixerOptions, 'rule'> & { rule: string };
+
+/** @throws PikeError `ERR_RUN_LOG` when they are none: nothing that is asked of the replay is to blame then */
+function loggedOptions({ options, tasks, run }: StartEvent): LoggedOptions {
+  const maxLogStep = options.maxLogStep === 'Infinity' ? Infinity : options.maxLogStep;
+  const logged: LoggedOptions = { ...options, maxLogStep };
+  const damaged = (why: string, cause?: unknown) =>
+    new PikeError('ERR_RUN_LOG', `The options in the start line of run ${show(run)} cannot be used: ${why}`, {
+      cause,
+    });
+  const unset = Object.entries(options).find(([, value]) => value === null);
+  if (unset) throw damaged(`${unset[0]} is null.`);
+  if (JSON.stringify(options.tasks) !== JSON.stringify(tasks))
+    throw damaged('their tasks are not those of the run.');
+  const { rule } = options;
+  try {
+    new Mixture(
+      resolveOptions({ ...logged, rule: Object.hasOwn(rules, rule) ? rules[rule] : anyRule(rule) }),
+    );
+  } catch (cause) {
+    throw damaged((cause as Error).message, cause);
+  }
+  return logged;
+}
+
+/** In the place of a rule that only the user's program knows: it asks nothing of the options. */
+function anyRule(name: string): WeightRule {
+  return {
+    name,
+    needs: {},
+    heedsSignificance: true,
+    init: (_, options) => initialState(options),
+    update: (state) => ({ state }),
+  };
+}
 
 /** Logged options that do not hold for what was changed, as undefined. */
 function leftToDefaults(

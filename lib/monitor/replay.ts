@@ -47,7 +47,7 @@ export interface Replay {
  *   be passed as `rule`.
  * @throws PikeError `ERR_INVALID_OPTION` for changes that a Mixer would refuse, a smaller `updateInterval`, a logged rule that only an
  *   object can tell, or a rule that needs what was not logged (losses, gradients, inner products); `ERR_RUN_LOG` when the log does
- *   not hold what it begins with
+ *   not hold what it begins with, or holds options that no Mixer can have had
  */
 export function replay(run: LoggedRun, changes: ReplayChanges = {}): Replay {
   const optionsOf = new Map<object, ResolvedOptions>();

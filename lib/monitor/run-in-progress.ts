@@ -57,8 +57,13 @@ export class RunInProgress {
     const updateIsDue = start.state?.pending.includes(start.step) ?? false;
     const isLater = (line: LogLine) => line.step > start.step;
     const isAgain = (line: LogLine) => isLater(line) || (updateIsDue && line.step === start.step);
+    // So is a retirement at the very step that the saved state does not know of.
+    const retired: unknown = start.state?.retired;
+    const isUndone = ({ step, task }: RetireEvent) =>
+      step > start.step || (step === start.step && Array.isArray(retired) && !retired.includes(task));
     let dropped = dropAfter(this.#updates, isAgain) + dropAfter(this.#skips, isAgain);
-    for (const list of [this.#steps, this.#evaluations, this.#retirements, this.#warnings, this.#others])
+    dropped += dropAfter(this.#retirements, isUndone);
+    for (const list of [this.#steps, this.#evaluations, this.#warnings, this.#others])
       dropped += dropAfter<LogLine>(list, isLater);
     const kept = new Set<LogLine>([
       ...this.#updates,
@@ -91,6 +96,8 @@ export class RunInProgress {
         this.#skips.push(event);
         break;
       case 'retire':
+        // Logs of version 1 do not say what a process goes on from; no task leaves twice.
+        if (this.#retirements.some(({ task }) => task === event.task)) return;
         this.#retirements.push(event);
         break;
       case 'warning':

@@ -142,7 +142,7 @@ export class RunLogParser {
       if (again > 0)
         this.#notice(
           'RESUMED_EARLIER',
-          `goes on with run ${show(name)} from step ${start.step}: ${again} events that were logged after that step are left out`,
+          `goes on with run ${show(name)} from step ${start.step}: ${again === 1 ? 'an event that was logged after that step is' : `${again} events that were logged after that step are`} left out`,
         );
       return;
     }

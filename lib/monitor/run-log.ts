@@ -72,8 +72,7 @@ export class RunLog {
     this.#run = run;
     const start = this.#line('start', this.#start(about));
     try {
-      this.#file = new LogFile(path, append);
-      this.#file.line(start);
+      this.#file = new LogFile(path, start, append);
     } catch (cause) {
       throw new PikeError(
         'ERR_RUN_LOG',

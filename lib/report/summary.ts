@@ -1,5 +1,5 @@
 /** The few numbers that sum a run up, and the sentence made of them. */
-import type { UpdateEvent } from '../monitor/events.js';
+import type { ByTask, UpdateEvent } from '../monitor/events.js';
 import type { LoggedRun } from '../monitor/logged-run.js';
 import { duration, number, percent } from './words.js';
 
@@ -34,7 +34,7 @@ export function summaryOf(run: LoggedRun): RunSummary {
   const seconds = elapsed(run).total;
   const mixingSeconds = run.updates.reduce((sum, update) => sum + update.mixingSeconds, 0);
   const evaluation = run.evaluations.at(-1);
-  const last = run.end ?? later(run.updates.at(-1), run.steps.at(-1)) ?? run.start;
+  const weights = lastWeights(run);
   return {
     run: run.label,
     file: run.source,
@@ -45,7 +45,7 @@ export function summaryOf(run: LoggedRun): RunSummary {
     updates: run.updates.length,
     seconds,
     ended: run.end !== null,
-    finalWeights: Object.fromEntries(run.tasks.map((task) => [task, last.weights[task]])),
+    finalWeights: Object.fromEntries(run.tasks.map((task) => [task, weights[task]])),
     finalLosses: evaluation
       ? Object.fromEntries(run.tasks.map((task) => [task, evaluation.losses[task]]))
       : null,
@@ -66,8 +66,20 @@ export function summaryOf(run: LoggedRun): RunSummary {
   };
 }
 
+/** Also of a run that crashed: an update, a retirement or a process that goes on may have set them last. */
+function lastWeights({ start, history, steps }: LoggedRun): ByTask {
+  let last: { readonly step: number; readonly weights: ByTask } = start;
+  for (const event of history)
+    if ('weights' in event && event.weights !== undefined)
+      last = { step: event.step, weights: event.weights };
+  const drawn = steps.at(-1);
+  // Of a log that has lost an update.
+  return drawn !== undefined && drawn.step > last.step ? drawn.weights : last.weights;
+}
+
 export function lastStepOf(run: LoggedRun): number {
-  const ends = [run.start, run.end, run.steps.at(-1), run.updates.at(-1), run.evaluations.at(-1)];
+  const { start, end, steps, updates, evaluations, retirements } = run;
+  const ends = [start, end, ...[steps, updates, evaluations, retirements].map((list) => list.at(-1))];
   return Math.max(...ends.map((event) => event?.step ?? 0));
 }
 
@@ -87,14 +99,6 @@ export function elapsed(run: LoggedRun): { total: number; at(update: UpdateEvent
     total: before.at(-1)!,
     at: (update) => before[process.get(update) ?? 0] + update.seconds,
   };
-}
-
-function later<A extends { step: number }, B extends { step: number }>(
-  a: A | undefined,
-  b: B | undefined,
-): A | B | undefined {
-  if (!a || !b) return a ?? b;
-  return a.step >= b.step ? a : b;
 }
 
 const NAMED_TASKS = 4;

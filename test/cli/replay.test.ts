@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -113,6 +113,40 @@ it('writes the replays as a log that the same commands read', async () => {
   expect((await first('-o', other, '--force')).code).toBe(0);
 });
 
+it('writes to the standard output what - names, and nothing else', async () => {
+  const cwd = process.cwd();
+  const empty = at('empty');
+  mkdirSync(empty);
+  process.chdir(empty);
+  try {
+    const table = await first('--zeta1', '0.2');
+    const piped = await first('--zeta1', '0.2', '-o', '-');
+    expect([piped.code, piped.err]).toEqual([0, table.out]);
+    await first('--zeta1', '0.2', '-o', at('file.jsonl'));
+    expect(piped.out).toBe(readFileSync(at('file.jsonl'), 'utf8'));
+    const page = await first('--zeta1', '0.2', '--report', '-', '-o', at('file.jsonl'));
+    expect([page.code, page.err]).toEqual([0, table.out]);
+    expect(page.out).toMatch(/^<!DOCTYPE html>.*<\/html>\n$/s);
+    for (const two of [
+      ['-o', '-', '--report', '-'],
+      ['-o', '-', '--json'],
+      ['--report', '-', '--json'],
+    ]) {
+      const ran = await first(...two);
+      expect([ran.code, ran.out, ran.err]).toEqual([
+        2,
+        '',
+        expect.stringMatching(/only one of .*standard output/),
+      ]);
+    }
+    expect(readdirSync(empty)).toEqual([]);
+    expect((await first('-o', './-')).code).toBe(0);
+    expect(readdirSync(empty)).toEqual(['-']);
+  } finally {
+    process.chdir(cwd);
+  }
+});
+
 it('wrong usage, unusable files and rules that cannot be replayed say why', async () => {
   const refused = async (code: number, message: RegExp, ...args: string[]) => {
     const ran = await runCli('replay', ...args);
@@ -150,6 +184,39 @@ it('wrong usage, unusable files and rules that cannot be replayed say why', asyn
   await refused(2, /needs inner products, which were not measured/, ...first, '--rule', 'gramian');
   await refused(2, /There is no rule "pyke"/, ...first, '--rule', 'pyke');
   await refused(2, /initialWeights must be 3 weights/, ...first, '--initial-weights', '0.5/0.5');
+});
+
+it('options of the log that no Mixer can have had are the log’s fault, whatever is asked of it', async () => {
+  const damaged = at('options.jsonl');
+  const mirror = at('mirror.jsonl');
+  const asMirror = { rule: 'mirror', learningRate: 0.02, smoothness: 2 };
+  await trainLogged({ path: mirror, run: 'first', steps: 12, options: asMirror });
+  const cases: [string, string, unknown, RegExp][] = [
+    [log, 'zeta1', 'x', /zeta1 must be a number >= 0, but is "x"/],
+    [log, 'zeta1', null, /zeta1 is null/],
+    [log, 'maxLogStep', -1, /maxLogStep must be/],
+    [log, 'initialWeights', [0.5, 0.5], /initialWeights must be 3 weights/],
+    [log, 'microBatches', 1, /microBatches must be at least 2/],
+    [log, 'updateInterval', {}, /updateInterval must be a positive integer/],
+    [log, 'significance', 'x', /significance must be/],
+    [log, 'tasks', ['a', 'b'], /their tasks are not those of the run/],
+    [log, 'novel', 1, /no option "novel"/],
+    [mirror, 'smoothness', undefined, /needs smoothness/],
+  ];
+  for (const [source, name, value, message] of cases) {
+    const [start, ...rest] = readFileSync(source, 'utf8').split('\n');
+    const line = JSON.parse(start!);
+    line.options[name] = value;
+    writeFileSync(damaged, [JSON.stringify(line), ...rest].join('\n'));
+    for (const asked of [[], ['--min-weight', '0.1'], ['--rule', 'uniform']]) {
+      const { code, out, err } = await runCli('replay', damaged, '--run', 'first', ...asked);
+      expect([code, out], `${name} ${asked}`).toEqual([3, '']);
+      expect(err).toMatch(message);
+      expect(err).toMatch(
+        /^error: The options in the start line of run "first" cannot be used: .*\(ERR_RUN_LOG\)$/m,
+      );
+    }
+  }
 });
 
 it('tells of damaged lines, of warnings, and of a rule that only the user’s program knows', async () => {

@@ -37,6 +37,19 @@ it('writes the page of several logs, and says what is in it', async () => {
   expect(readdirSync(folder).sort()).toEqual(['a.jsonl', 'b.jsonl', 'page.html']);
 });
 
+it('sums every run of a log up once, also where a name comes again', async () => {
+  await trainLogged({ path: path('a.jsonl'), run: 'second', steps: 12, append: true });
+  await trainLogged({ path: path('a.jsonl'), run: 'first', steps: 15, append: true });
+  const { code, out } = await runCli('report', path('a.jsonl'), '-o', path('page.html'));
+  expect(code).toBe(0);
+  expect(
+    out
+      .replace(/ steps of .*/g, '')
+      .split('\n')
+      .slice(0, -2),
+  ).toEqual(['first: 20', 'second: 12', 'first #2: 15']);
+});
+
 it('prints the page, or a summary for programs', async () => {
   const page = await runCli('report', path('a.jsonl'), '-o', '-');
   expect(page.code).toBe(0);

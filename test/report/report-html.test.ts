@@ -28,6 +28,26 @@ const dataOf = (html: string) =>
   JSON.parse(html.match(/<script type="application\/json" id="data">(.*?)<\/script>/s)![1]!);
 
 describe('reportHtml', () => {
+  it('sums a run up a fixed number of times, however many tasks there are to rank', async () => {
+    const readings = async (K: number) => {
+      const tasks = Array.from({ length: K }, (_, k) => `task ${k}`);
+      await trainLogged({ path: path('a.jsonl'), tasks, steps: 6, options: { batchSize: 2 * K } });
+      await trainLogged({ path: path('a.jsonl'), run: 'b', tasks, steps: 6, append: true });
+      let count = 0;
+      const runs = (await readRunLogs(path('a.jsonl'))).map((run) => ({
+        ...run,
+        // Every summary goes through all of it, for the time.
+        get history() {
+          count++;
+          return run.history;
+        },
+      }));
+      expect(pageData(runs, 'x').ranking).toHaveLength(K);
+      return count;
+    };
+    expect(await readings(20)).toBe(await readings(9));
+  });
+
   it('holds everything: no address outside of it, and a policy that forbids any', async () => {
     await trainLogged({ path: path('a.jsonl'), steps: 20 });
     const html = reportHtml(await readRunLogs(path('a.jsonl')), { title: 'A & B' });
