@@ -36,13 +36,12 @@ export function ofAnotherMachine(file: string): string {
 /** Says that it needs glibc 9.99. */
 export function ofNewerGlibc(file: string): string {
   const bytes = good();
-  // What it is linked for (native/portable), or, where that is not to be had, what glibc 2.34 and later make of it.
-  const old = ['GLIBC_2.17', 'GLIBC_2.34'].find((version) => bytes.includes(`${version}\0`)) ?? 'GLIBC_2.34';
+  // Whichever it needs: it depends on the compiler and on native/portable.
+  const old = /GLIBC_2\.\d\d(?=\0)/.exec(bytes.toString('latin1'))?.[0];
+  if (old === undefined) throw new Error('the addon needs no version of glibc');
   const name = 'GLIBC_9.99';
   // The name, and its hash wherever a table of needed versions has it.
-  const at = bytes.indexOf(`${old}\0`);
-  if (at < 0) throw new Error(`the addon does not need ${old}`);
-  bytes.write(name, at);
+  bytes.write(name, bytes.indexOf(`${old}\0`));
   const hash = Buffer.alloc(4);
   hash.writeUInt32LE(elfHash(old));
   for (let i = bytes.indexOf(hash); i >= 0; i = bytes.indexOf(hash, i + 4))
