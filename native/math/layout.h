@@ -7,26 +7,25 @@ namespace pike::math {
 
 enum class Rule : int { kPike, kMirror, kConceptual, kBalanced };
 
-/// What lib/mixer/options.ts calls the same. Where rules are named, they alone read it.
+/// What lib/mixer/options.ts calls the same. Every rule reads batch_size … clip_norms; the rest as noted.
 struct UpdateOptions {
   Rule rule = Rule::kPike;
-  // All of them here, so that nothing stands between members: it would go to the GPU as chance left it.
-  bool relative = true;  // pike, balanced: scale 'relative'
-  bool clip_norms = true;
-  bool loss_scale_mean = true;  // balanced: lossScale 'mean', not 'paper'
   double batch_size = 1;
-  double zeta1 = 0;          // pike, balanced
-  double zeta2 = 0;          // pike, balanced
-  double min_weight = 0;     // 0 … 1/K
-  double max_log_step = 0;   // > 0, may be Infinity
-  double prior_pull = 0;     // 0 … 1
-  double smoothing = 0;      // in [0, 1)
-  double tau = 1;            // balanced
-  double learning_rate = 0;  // mirror, conceptual: > 0
-  double smoothness = 0;     // mirror, conceptual: > 0
-  double alpha = 0;          // mirror: > 0; NaN takes the safe step 1/max κ
-  double beta = 1;           // mirror, conceptual
-  double gamma = 1;          // mirror, conceptual
+  double zeta1 = 0;         // pike, balanced
+  double zeta2 = 0;         // pike, balanced
+  bool relative = true;     // pike, balanced: scale 'relative'
+  double min_weight = 0;    // 0 … 1/K
+  double max_log_step = 0;  // > 0, may be Infinity
+  double prior_pull = 0;    // 0 … 1
+  double smoothing = 0;     // in [0, 1)
+  bool clip_norms = true;
+  double tau = 1;               // balanced
+  bool loss_scale_mean = true;  // balanced: lossScale 'mean', not 'paper'
+  double learning_rate = 0;     // mirror, conceptual: > 0
+  double smoothness = 0;        // mirror, conceptual: > 0
+  double alpha = 0;             // mirror: > 0; NaN takes the safe step 1/max κ
+  double beta = 1;              // mirror, conceptual
+  double gamma = 1;             // mirror, conceptual
 };
 
 /// What a measurement gives.

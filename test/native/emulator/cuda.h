@@ -18,6 +18,7 @@
 #include "emulator/collectives.h"
 #include "emulator/global_memory.h"
 #include "emulator/machine.h"
+#include "emulator/padding.h"
 #include "emulator/scheduler.h"
 #include "emulator/shared_memory.h"
 #include "emulator/weak_memory.h"
@@ -77,11 +78,8 @@ inline pike::Status (*give_kernel)(void* stream, std::function<void()> run,
 /// Appends the whole words of an argument, without what is by chance between its members.
 template <typename T>
 void AppendWords(T argument, std::vector<std::uint64_t>* words) {
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_clear_padding)
-  __builtin_clear_padding(&argument);
-#endif
-#endif
+  if (!kClearsPadding) return;
+  ClearPadding(&argument);
   const std::size_t before = words->size();
   words->resize(before + sizeof argument / sizeof(std::uint64_t));
   std::memcpy(words->data() + before, &argument, (words->size() - before) * sizeof(std::uint64_t));

@@ -196,20 +196,10 @@ std::string DescribeAddress(const void* address) { return DescribeNumber(Number(
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kAddressSanitizer = true;
-#elif defined(__has_feature)
-constexpr bool kAddressSanitizer = __has_feature(address_sanitizer);
-#else
-constexpr bool kAddressSanitizer = false;
-#endif
-
 /// Whether a word is, as good as certainly, an address of memory that this process has and devices have not.
 bool IsHostAddress(std::uint64_t word) {
-  // Not the heap of a program that lies low: there any float might point. Nor the shadow of AddressSanitizer,
-  // which is sixteen terabytes.
-  constexpr std::uint64_t kLowest = kAddressSanitizer ? 0x10007fff8000 : std::uint64_t{1} << 32;
-  constexpr std::uint64_t kHighest = std::uint64_t{1} << 47;
+  // Not the heap of a program that lies low: there any float might point.
+  constexpr std::uint64_t kLowest = std::uint64_t{1} << 32, kHighest = std::uint64_t{1} << 47;
   if (word < kLowest || word >= kHighest || Get().devices.Contains(word)) return false;
   {
     std::lock_guard lock(Get().mutex);
