@@ -6,11 +6,52 @@
 #include <cstdint>
 #include <new>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define EMULATOR_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define EMULATOR_ASAN
+#endif
+#endif
+#if defined(EMULATOR_ASAN)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 namespace emulator {
+namespace {
+
+/// A thread that was left for good has not taken its marks off the stack.
+void TakeMarksOff([[maybe_unused]] const void* lowest, [[maybe_unused]] std::size_t bytes) {
+#if defined(EMULATOR_ASAN)
+  __asan_unpoison_memory_region(lowest, bytes);
+#endif
+}
+
+void AnnounceSwitch([[maybe_unused]] void** aside, [[maybe_unused]] const void* lowest,
+                    [[maybe_unused]] std::size_t bytes) {
+#if defined(EMULATOR_ASAN)
+  __sanitizer_start_switch_fiber(aside, lowest, bytes);
+#endif
+}
+
+void AnnounceArrival([[maybe_unused]] void* aside, [[maybe_unused]] const void** lowest_before,
+                     [[maybe_unused]] std::size_t* bytes_before) {
+#if defined(EMULATOR_ASAN)
+  __sanitizer_finish_switch_fiber(aside, lowest_before, bytes_before);
+#endif
+}
+
+}  // namespace
+
+void Context::Enter(Context& before) { AnnounceArrival(nullptr, &before.lowest_, &before.bytes_); }
 
 #if defined(EMULATOR_UCONTEXT)
 
 void Context::Prepare(unsigned char* top, void (*entry)()) {
+  lowest_ = top - kStackBytes;
+  bytes_ = kStackBytes;
+  TakeMarksOff(lowest_, bytes_);
   getcontext(&context_);
   context_.uc_stack.ss_sp = top - kStackBytes;
   context_.uc_stack.ss_size = kStackBytes;
@@ -18,7 +59,11 @@ void Context::Prepare(unsigned char* top, void (*entry)()) {
   makecontext(&context_, entry, 0);
 }
 
-void Context::SwitchTo(Context& other) { swapcontext(&context_, &other.context_); }
+void Context::SwitchTo(Context& other) {
+  AnnounceSwitch(&aside_, other.lowest_, other.bytes_);
+  swapcontext(&context_, &other.context_);
+  AnnounceArrival(aside_, nullptr, nullptr);
+}
 
 #else
 
@@ -50,6 +95,9 @@ namespace {
 }  // namespace
 
 void Context::Prepare(unsigned char* top, void (*entry)()) {
+  lowest_ = top - kStackBytes;
+  bytes_ = kStackBytes;
+  TakeMarksOff(lowest_, bytes_);
   // What SwitchStack() pops: six registers, then where to go; above it a return address that ends backtraces
   // and aligns the stack as a call would have.
   void** next = reinterpret_cast<void**>(top);
@@ -59,7 +107,11 @@ void Context::Prepare(unsigned char* top, void (*entry)()) {
   stack_pointer_ = next;
 }
 
-void Context::SwitchTo(Context& other) { SwitchStack(&stack_pointer_, other.stack_pointer_); }
+void Context::SwitchTo(Context& other) {
+  AnnounceSwitch(&aside_, other.lowest_, other.bytes_);
+  SwitchStack(&stack_pointer_, other.stack_pointer_);
+  AnnounceArrival(aside_, nullptr, nullptr);
+}
 
 #endif
 

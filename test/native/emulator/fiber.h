@@ -21,8 +21,14 @@ class Context {
   void Prepare(unsigned char* top, void (*entry)());
   /// Leaves the running execution in this context and goes on with `other`.
   void SwitchTo(Context& other);
+  /// What `entry` does first, having come from `before`.
+  static void Enter(Context& before);
 
  private:
+  // What AddressSanitizer wants to know of a stack.
+  const void* lowest_ = nullptr;
+  std::size_t bytes_ = 0;
+  void* aside_ = nullptr;
 #if defined(EMULATOR_UCONTEXT)
   ucontext_t context_;
 #else

@@ -27,6 +27,7 @@ void DrawTurn() {
 
 /// The lowest function on the stack of every thread.
 void RunThread() {
+  Context::Enter(machine.scheduler);
   Thread& thread = *machine.current;
   try {
     machine.kernel(machine.arguments);

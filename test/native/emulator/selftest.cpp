@@ -136,7 +136,8 @@ std::vector<double> RunTranspose(Bug bug) {
   const auto b = RegisterMemory("transposed", transposed.data(), transposed.size() * sizeof(Four), true);
   Check(Launch(toy::Transpose, dim3(1), kThreads, toy::kTransposeShared, nullptr,
                toy::TransposeArguments{values.data()->values, transposed.data()->values, bug}));
-  return std::vector<double>(transposed.data()->values, transposed.data()->values + kCount);
+  const auto* const first = reinterpret_cast<const float*>(transposed.data());
+  return std::vector<double>(first, first + kCount);
 }
 
 std::vector<double> RunPlaces(Bug bug) {
