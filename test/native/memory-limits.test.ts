@@ -147,6 +147,9 @@ describe.runIf(enough)('the limit of a control group', () => {
       const files = { ...separate('/job'), ...within('sys/fs/cgroup/memory/job', free) };
       expect(answers({ ...files, ...within('sys/fs/cgroup/memory', free) }, 100)).toBe('yes');
       expect(answers(separate('/job'), 100)).toBe('yes');
+      // The group of another controller.
+      const other = within('sys/fs/cgroup/memory/somewhere', full);
+      expect(answers({ ...files, ...other }, 151)).toBe('yes');
     });
 
     it('is that of every group above, too, as long as these count those below them', () => {
