@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -181,3 +181,42 @@ describe.runIf(enough)('the limit of a control group', () => {
     });
   });
 });
+
+// Of 1400 vectors the products of all pairs take 70 MB, though three matrices of them would take 47.
+it.runIf(process.platform === 'linux' && freemem() > 400 * MEGABYTE)(
+  'all memory that the products of pairs take is held against what there is',
+  async () => {
+    const kernels = process.arch === 'x64' ? /kernels_(avx|neon)/ : /kernels_avx/;
+    const cpu = readdirSync('native/cpu').filter((name) => name.endsWith('.cpp') && !kernels.test(name));
+    const program = await compileTestProgram(process.env.CXX || 'c++', {
+      name: 'collect_limit',
+      sources: [
+        'test/native/collect_limit.cpp',
+        'native/core/control_groups.cpp',
+        'native/core/layout.cpp',
+        'native/core/memory.cpp',
+        ...cpu.map((name) => `native/cpu/${name}`),
+      ],
+      flags: ['-O0', '-DPIKE_SYSTEM_ROOT=std::getenv("PIKE_TEST_ROOT")'],
+    });
+    const root = mkdtempSync(join(tmpdir(), 'pike-test-'));
+    try {
+      mkdirSync(join(root, 'proc/self'), { recursive: true });
+      writeFileSync(join(root, 'proc/self/cgroup'), '0::/\n');
+      writeFileSync(join(root, 'proc/self/mountinfo'), '1 0 0:1 / / rw - cgroup2 cgroup rw\n');
+      writeFileSync(join(root, 'memory.current'), '0\n');
+      const env = { ...process.env, PIKE_TEST_ROOT: root, PIKE_MIXER_INSTRUCTION_SET: 'portable' };
+      const run = (tasks: number) => {
+        rmSync(join(root, 'memory.max'), { force: true });
+        const args = [join(root, 'memory.max'), String(tasks)];
+        const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', env });
+        return [status, stdout.trim(), stderr];
+      };
+      expect(run(1400)).toEqual([0, 'refused', '']);
+      expect(run(1200)).toEqual([0, 'had', '']);
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
+  },
+  180_000,
+);
