@@ -37,6 +37,7 @@
         'native/addon/sliced_read.cpp',
         'native/addon/staged_call.cpp',
         'native/addon/watched_arrays.cpp',
+        'native/core/control_groups.cpp',
         'native/core/layout.cpp',
         'native/core/memory.cpp',
         'native/cpu/adam_metric.cpp',

