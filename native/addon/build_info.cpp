@@ -104,10 +104,7 @@ Napi::Value CudaProbeObject(const Napi::CallbackInfo& info) {
 Napi::Value SubmitCudaProbe(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Guarded(env, [&]() -> Napi::Value {
-    auto job = std::make_unique<ProbeJob>(env);
-    const Napi::Promise promise = job->MakePromise();
-    Environment::Of(env).devices.OfDriver().Submit(env, std::move(job));
-    return promise;
+    return PromiseJob::Submit(Environment::Of(env).devices.OfDriver(), std::make_unique<ProbeJob>(env));
   });
 }
 

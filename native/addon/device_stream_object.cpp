@@ -148,9 +148,7 @@ Napi::Value DeviceStreamObject::Collect(const Napi::CallbackInfo& info) {
   return Guarded(env, [&]() -> Napi::Value {
     if (Status status = Usable(); !status.ok()) return ToObject(env, status);
     auto job = std::make_unique<DeviceCollectJob>(env, CancellationObject::Of(info[0]), slot_);
-    const Napi::Promise promise = job->MakePromise();
-    Environment::Of(env).devices.Of(device_).executor.Submit(env, std::move(job));
-    return promise;
+    return PromiseJob::Submit(Environment::Of(env).devices.Of(device_).executor, std::move(job));
   });
 }
 

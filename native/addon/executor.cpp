@@ -6,9 +6,13 @@
 
 namespace pike {
 
+void Executor::EnsureStarted(Napi::Env env) {
+  if (!stopping_ && !thread_.joinable()) Start(env);
+}
+
 void Executor::Submit(Napi::Env env, std::unique_ptr<Job> job) {
   if (stopping_) return;  // written on this thread only
-  if (!thread_.joinable()) Start(env);
+  EnsureStarted(env);
   {
     std::lock_guard lock(mutex_);
     waiting_.push_back(std::move(job));

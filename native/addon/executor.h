@@ -31,6 +31,8 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
+  /// Throws std::system_error where there is no room for a thread.
+  void EnsureStarted(Napi::Env env);
   /// Starts the thread with the first job. The event loop stays alive until the job is settled. Once the
   /// environment has begun to end, the job is dropped.
   void Submit(Napi::Env env, std::unique_ptr<Job> job);

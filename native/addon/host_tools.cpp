@@ -96,9 +96,7 @@ class UpdateJob final : public ProbeJob {
 };
 
 Napi::Value Submit(Napi::Env env, std::unique_ptr<ProbeJob> job) {
-  const Napi::Promise promise = job->MakePromise();
-  Environment::Of(env).executor.Submit(env, std::move(job));
-  return promise;
+  return PromiseJob::Submit(Environment::Of(env).executor, std::move(job));
 }
 
 /// read(arrays, streams, threads)

@@ -1,20 +1,11 @@
 #include "addon/lease_table.h"
 
-#include <mutex>
 #include <utility>
 
 #include "addon/environment.h"
 
 namespace pike {
 namespace {
-
-/// What may still be read in another thread, though nobody will tell for how long.
-void KeepForever(std::shared_ptr<OwnedMemory> memory) {
-  static std::mutex mutex;
-  static auto& kept = *new std::vector<std::shared_ptr<OwnedMemory>>;
-  std::lock_guard lock(mutex);
-  kept.push_back(std::move(memory));
-}
 
 /// Later than the lease, which holds the sentinels, unless the environment ends.
 void EndOfSentinel(napi_env, void*, void* hint) {
@@ -54,7 +45,7 @@ void Lease::LookAtEnd() {
 void Lease::End() {
   ended = true;
   if (const auto known = table.lock()) known->Remove(*this);
-  if (moved && memory) KeepForever(memory);
+  if (moved && memory) OwnedMemory::KeepForever(memory);
   OwnedMemory::Release(std::move(memory));
 }
 

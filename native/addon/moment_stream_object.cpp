@@ -157,9 +157,7 @@ Napi::Value MomentStreamObject::Collect(const Napi::CallbackInfo& info) {
   return Guarded(env, [&]() -> Napi::Value {
     if (Status status = Usable(); !status.ok()) return ToObject(env, status);
     auto job = std::make_unique<CollectJob>(env, CancellationObject::Of(info[0]), stream_, threads_);
-    const Napi::Promise promise = job->MakePromise();
-    Environment::Of(env).executor.Submit(env, std::move(job));
-    return promise;
+    return PromiseJob::Submit(Environment::Of(env).executor, std::move(job));
   });
 }
 

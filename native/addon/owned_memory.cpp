@@ -73,6 +73,11 @@ OwnedMemory::~OwnedMemory() {
   registry.memories.erase(AddressOf(data()));
 }
 
+void OwnedMemory::KeepForever(std::shared_ptr<OwnedMemory> memory) noexcept {
+  OwnedMemory& kept = *memory;
+  kept.itself_ = std::move(memory);
+}
+
 void OwnedMemory::Release(std::shared_ptr<OwnedMemory> memory) {
   if (!memory || memory->bytes() <= kReleasedAtOnce) return;
   try {

@@ -18,6 +18,8 @@ class OwnedMemory {
   /// Lets go, on a thread of its own where giving back what may be the last would take longer than a section
   /// on the JS thread should.
   static void Release(std::shared_ptr<OwnedMemory> memory);
+  /// What may still be read in another thread, though nobody will tell for how long. Cannot fail.
+  static void KeepForever(std::shared_ptr<OwnedMemory> memory) noexcept;
 
   OwnedMemory(AlignedBuffer buffer, std::int64_t offset) : buffer_(std::move(buffer)), offset_(offset) {}
   OwnedMemory(const OwnedMemory&) = delete;
@@ -30,6 +32,7 @@ class OwnedMemory {
  private:
   AlignedBuffer buffer_;
   std::int64_t offset_;
+  std::shared_ptr<OwnedMemory> itself_;
 };
 
 }  // namespace pike

@@ -29,9 +29,13 @@ Status ToStatus(const std::exception& error) {
 PromiseJob::PromiseJob(Napi::Env env, std::shared_ptr<Cancellation> cancellation)
     : env_(env), cancellation_(std::move(cancellation)) {}
 
-Napi::Promise PromiseJob::MakePromise() {
-  deferred_.emplace(Napi::Promise::Deferred::New(env_));
-  return deferred_->Promise();
+/// First what may fail: a promise that is made has to be settled.
+Napi::Promise PromiseJob::Submit(Executor& executor, std::unique_ptr<PromiseJob> job) {
+  const Napi::Env env = job->env_;
+  executor.EnsureStarted(env);
+  const Napi::Promise promise = job->deferred_.emplace(Napi::Promise::Deferred::New(env)).Promise();
+  executor.Submit(env, std::move(job));
+  return promise;
 }
 
 void PromiseJob::Run() noexcept {

@@ -37,8 +37,8 @@ class PromiseJob : public Job {
  public:
   PromiseJob(Napi::Env env, std::shared_ptr<Cancellation> cancellation);
 
-  /// To be called once, before the job is submitted: a promise that is made has to be settled.
-  Napi::Promise MakePromise();
+  /// The promise of its result.
+  static Napi::Promise Submit(Executor& executor, std::unique_ptr<PromiseJob> job);
 
   void Run() noexcept final;
   void Settle(Napi::Env env) final;

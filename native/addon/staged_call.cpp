@@ -5,16 +5,6 @@
 #include "addon/environment.h"
 
 namespace pike {
-namespace {
-
-Napi::Value SubmitReady(Napi::Env env, Executor& executor, std::unique_ptr<PromiseJob> job) {
-  const Napi::Promise promise = job->MakePromise();
-  executor.Submit(env, std::move(job));
-  return promise;
-}
-
-}  // namespace
-
 Napi::Function StagedCall::Define(Napi::Env env) {
   return DefineClass(
       env, "StagedCall",
@@ -31,7 +21,7 @@ Napi::Value StagedCall::Submit(Napi::Env env, Executor& executor, std::unique_pt
     Status status = sliced ? stages->Continue() : stages->Finish();
     if (!status.ok()) return ToObject(env, status);
   }
-  if (stages == nullptr || stages->done()) return SubmitReady(env, executor, std::move(job));
+  if (stages == nullptr || stages->done()) return PromiseJob::Submit(executor, std::move(job));
   const Napi::Object object = Environment::Of(env).staged_call.New({});
   StagedCall& call = *Unwrap(object);
   call.executor_ = &executor;
@@ -58,7 +48,7 @@ Napi::Value StagedCall::Advance(const Napi::CallbackInfo& info) {
       Drop();
       return ToObject(env, status);
     }
-    return stages_->done() ? SubmitReady(env, *executor_, std::move(job_)) : info.This();
+    return stages_->done() ? PromiseJob::Submit(*executor_, std::move(job_)) : info.This();
   });
 }
 
