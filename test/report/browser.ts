@@ -23,8 +23,10 @@ export function browserPath(): string | null {
 }
 
 export function launch(executablePath: string): Promise<Browser> {
+  const { LD_PRELOAD: _, ...env } = process.env; // what test/stress/sanitize.mjs puts there is for Node.js
   return chromium.launch({
     executablePath,
+    env,
     args: [
       '--headless',
       '--no-sandbox',

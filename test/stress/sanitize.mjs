@@ -1,7 +1,8 @@
 /**
  * The addon and the programs of test/native under AddressSanitizer and UndefinedBehaviorSanitizer:
- * `node test/stress/sanitize.mjs [--whole]`. Builds the addon without CUDA in build-sanitize, and runs those tests that
- * call it most, with `--whole` all of them. Any report fails. Leaks are not looked for: Node.js leaves much behind.
+ * `node test/stress/sanitize.mjs [--whole] [TESTS]`. Builds the addon without CUDA in build-sanitize, and runs those tests
+ * that call it most, or those named; with `--whole` all of them, and what tests compile is compiled so, too. Any report
+ * fails. Leaks are not looked for: Node.js leaves much behind.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -13,7 +14,7 @@ import { COMPILER, CPU_SOURCES, compileProgram, missingCompiler, ROOT } from './
 
 const { values, positionals } = parseArgs({
   options: { whole: { type: 'boolean', default: false } },
-  allowPositionals: true, // test files, instead of the short list
+  allowPositionals: true, // test files
 });
 
 const BUILD = join(ROOT, 'build-sanitize');
@@ -120,7 +121,7 @@ if (buildAddon()) {
       : {}),
   };
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
-  const files = values.whole ? [] : positionals.length > 0 ? positionals : SHORT;
+  const files = positionals.length > 0 || values.whole ? positionals : SHORT;
   const runs = values.whole ? '5000' : '300';
   run('the tests', process.execPath, [vitest, 'run', '--test-timeout=300000', ...files], checks);
   run('hostile arguments', process.execPath, ['test/stress/fuzz-arguments.mjs', '--runs', runs], checks);
