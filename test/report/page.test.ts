@@ -24,7 +24,11 @@ describe.skipIf(!chromium)('the page of a report', () => {
     folder = mkdtempSync(join(tmpdir(), 'report-page-'));
     browser = await launch(chromium!);
     const main = new URL('../../dist-examples/mixed-text/main.js', import.meta.url).pathname;
-    await promisify(execFile)(process.execPath, [main, '--steps', '24', '--log', path('demo.jsonl')]);
+    // Without the addon there is a warning on any machine.
+    const env = { ...process.env, PIKE_MIXER_ADDON: path('none.node') };
+    await promisify(execFile)(process.execPath, [main, '--steps', '24', '--log', path('demo.jsonl')], {
+      env,
+    });
     demo = await readRunLogs(path('demo.jsonl'));
     writeFileSync(path('demo.html'), reportHtml(demo));
     await trainLogged({
