@@ -68,8 +68,8 @@ export interface EmulatorHooks {
   failNext(call: string, error: number, after?: number): void;
   /** What a device was lost by, in the words of the emulator: 'global out of bounds: …'; '' if none was. */
   lastDefect(): string;
-  /** Among what kernels are given, which not every compiler can look for: test/native/emulator/padding.h. */
-  readonly noticesHostAddresses: boolean;
+  /** Of kernels, as they are launched; with not every compiler: test/native/emulator/padding.h. */
+  readonly looksAtArguments: boolean;
   /** From now on the GPU begins nothing. */
   hold(): void;
   resume(): void;

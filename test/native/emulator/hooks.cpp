@@ -178,7 +178,7 @@ Napi::Object DefineHooks(Napi::Env env) {
   hooks.Set("lastDefect", Napi::Function::New(env, [](const Info& info) -> Napi::Value {
               return Napi::String::New(info.Env(), LastDefect());
             }));
-  hooks.Set("noticesHostAddresses", Napi::Boolean::New(env, kClearsPadding));
+  hooks.Set("looksAtArguments", Napi::Boolean::New(env, kClearsPadding));
   hooks.Set("hold", Napi::Function::New(env, [](const Info&) { Hold(); }));
   hooks.Set("resume", Napi::Function::New(env, [](const Info&) { Resume(); }));
   hooks.Set("awaitIdle", Napi::Function::New(env, [](const Info&) { AwaitIdle(); }));

@@ -9,8 +9,8 @@
 
 namespace emulator {
 
-/// Whether this compiler can clear it (GCC can, clang before 20 cannot). Without, addresses of the host among
-/// what kernels are given go unnoticed.
+/// Whether this compiler can clear it (GCC can, clang before 20 cannot). Without, what kernels
+/// are given is not looked at before they run: addresses of the host, for one, go unnoticed.
 #if defined(EMULATOR_CLEARS_PADDING)
 inline constexpr bool kClearsPadding = true;
 #else
