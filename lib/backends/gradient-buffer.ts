@@ -101,6 +101,13 @@ export class GradientBuffer<D extends Dtype = Dtype> implements BufferedTensor {
   }
 }
 
+/**
+ * Keeps what it is told of an array until some time after the array has gone: its buffer. So nothing is collected while a
+ * worker ends whose script has just been terminated, and the addon sees of each buffer whether it still lies where it
+ * lay; of one that was collected it could not tell whether script had moved the memory to another thread.
+ */
+const keeper = new FinalizationRegistry<ArrayBuffer>(() => {});
+
 interface Memory<D extends Dtype> {
   readonly array: GradientBufferArray<D>;
   /** Gives back the memory and returns what is left: an array of a detached buffer. */
@@ -124,6 +131,7 @@ export function allocateMemory<D extends Dtype>(
   try {
     if (buffer) {
       const array = new ArrayType(buffer, 0, length);
+      keeper.register(array, buffer);
       return {
         array,
         release: () => {

@@ -1,6 +1,8 @@
 /**
  * GradientBuffer: memory of the addon that is read in place, whatever script does to its array meanwhile.
  */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { allocateMemory, type MemoryAddon } from '../../lib/backends/gradient-buffer.js';
 import { loadAddon } from '../../lib/backends/load-addon.js';
@@ -239,6 +241,31 @@ const THEFTS: Readonly<Record<string, (buffer: ArrayBuffer) => unknown>> = {
     });
   },
 };
+
+describe('an array that nobody refers to any more', () => {
+  const collect = () => {
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+  };
+  const allocated = () => {
+    const { array } = GradientBuffer.allocate(1000);
+    return { array: new WeakRef(array), buffer: new WeakRef(array.buffer as ArrayBuffer) };
+  };
+
+  // While a worker ends that was terminated, no callback runs any more: its buffers are all there to be looked at.
+  it('leaves its buffer where it is until the event loop has turned, and later goes', async () => {
+    const { array, buffer } = allocated();
+    await turn();
+    collect();
+    expect(array.deref()).toBeUndefined();
+    expect(buffer.deref()).toBeInstanceOf(ArrayBuffer);
+    for (let i = 0; i < 50 && buffer.deref(); i++) {
+      await new Promise((later) => setTimeout(later, 10));
+      collect();
+    }
+    expect(buffer.deref()).toBeUndefined();
+  });
+});
 
 describe('taking the array away during a measurement', () => {
   for (const [name, take] of Object.entries(THEFTS))
