@@ -142,7 +142,10 @@ unsigned char* StackPool::Top(std::size_t number) {
 }
 
 void StackPool::Clear() {
-  for (unsigned char* memory : mapped_) munmap(memory, MappedBytes());
+  for (unsigned char* memory : mapped_) {
+    TakeMarksOff(memory, MappedBytes());  // a library may be mapped there next
+    munmap(memory, MappedBytes());
+  }
   mapped_.clear();
 }
 
