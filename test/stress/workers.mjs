@@ -7,7 +7,7 @@ import './support/frugal-malloc.mjs';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { statistics } from '../../dist/index.js';
-import { describe, footprint, growth, MEGABYTE } from './support/footprint.mjs';
+import { describe, footprint, growth } from './support/footprint.mjs';
 import { mulberry32 } from './support/random.mjs';
 
 const { values } = parseArgs({
@@ -116,10 +116,7 @@ const { normSquared } = await statistics([[new Float32Array(4).fill(1), new Floa
   samples: [[1, 1]],
 });
 if (normSquared[0] !== 4) throw new Error('workers: a wrong result afterwards');
-// Of 320 workers that never load pike-mixer, 2.0 MB stay (Node.js 22.23): pages that are not wholly free. One row of one
-// worker in a hundred is more than this.
-const noise = 4 * MEGABYTE;
-const grown = process.env.PIKE_STRESS_NO_GROWTH ? '' : growth(before, after, 0.02, noise);
+const grown = process.env.PIKE_STRESS_NO_GROWTH ? '' : growth(before, after);
 if (grown) {
   console.error(`workers: not flat: ${grown}`);
   process.exitCode = 1;

@@ -48,7 +48,7 @@ export async function footprint() {
   };
 }
 
-export const MEGABYTE = 2 ** 20;
+const MEGABYTE = 2 ** 20;
 
 export function describe({ resident, heapUsed, external, arrayBuffers, handles, files, threads }) {
   const mb = (bytes) => (bytes / MEGABYTE).toFixed(1);
@@ -59,8 +59,8 @@ export function describe({ resident, heapUsed, external, arrayBuffers, handles, 
 }
 
 /** What has grown by more than the share allowed, beyond what is noise in small numbers; '' if nothing has. */
-export function growth(before, after, share = 0.02, resident = 2 * MEGABYTE) {
-  const slack = { resident, heapUsed: MEGABYTE, external: MEGABYTE, arrayBuffers: MEGABYTE };
+export function growth(before, after, share = 0.02) {
+  const slack = { resident: 2 * MEGABYTE, heapUsed: MEGABYTE, external: MEGABYTE, arrayBuffers: MEGABYTE };
   return Object.keys(before)
     .filter((key) => after[key] > before[key] * (slack[key] ? 1 + share : 1) + (slack[key] ?? 0))
     .map((key) => `${key} has grown from ${before[key]} to ${after[key]}`)
