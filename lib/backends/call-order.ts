@@ -12,6 +12,12 @@ import type { NativeCall, NativeResult, NativeStagedCall } from './load-addon.js
 /** Begun and not settled. Two would do to keep a thread busy; more let the event loop turn for several at once. */
 const MOST_IN_FLIGHT = 4;
 
+/**
+ * Milliseconds that calls may keep the JS thread, before its event loop turns. It would not by itself: where a call is
+ * computed while the next one is begun, Node-API delivers one result after the other, up to a thousand in one turn.
+ */
+const LONGEST_HELD = 0.5;
+
 export interface Begun<T> {
   readonly result: NativeResult<T>;
   /** To be called once the result is there: the next may begin. */
@@ -25,6 +31,8 @@ export class CallOrder {
   /** A call is being begun, which may take several turns of the event loop. */
   #beginning = false;
   #inFlight = 0;
+  /** Milliseconds that the addon has kept the JS thread since the event loop is known to have turned. */
+  #held = 0;
 
   /**
    * Begins a call: at once, if nothing stands before it, and otherwise in the turn of its caller.
@@ -43,9 +51,9 @@ export class CallOrder {
     } else this.#beginning = true;
     try {
       throwIfAborted(signal);
-      const call = begin();
+      const call = this.#hold(begin);
       if (!isGiven(call)) return await threadEnds();
-      const { result } = isStaged(call) ? await copyAll(call, signal) : { result: call };
+      const { result } = isStaged(call) ? await this.#copyAll(call, signal) : { result: call };
       this.#inFlight++;
       const end = () => {
         this.#inFlight--;
@@ -53,14 +61,55 @@ export class CallOrder {
       };
       return { result, end };
     } finally {
-      this.#beginning = false;
-      this.#next();
+      if (this.#held < LONGEST_HELD) this.#begun();
+      else
+        void nextTurn().then(() => {
+          this.#held = 0;
+          this.#begun();
+        });
+    }
+  }
+
+  /** The next one may begin. */
+  #begun(): void {
+    this.#beginning = false;
+    this.#next();
+  }
+
+  /** Calls the addon. */
+  #hold<T>(call: () => T): T {
+    const from = performance.now();
+    try {
+      return call();
+    } finally {
+      this.#held += performance.now() - from;
     }
   }
 
   /** Does something that cannot fail, such as to dispose, after the calls of its caller before it. */
   inTurn(caller: object, work: () => void): void {
     void this.begin(caller, undefined, async () => work()).then(({ end }) => end());
+  }
+
+  async #copyAll<T>(
+    staged: NativeStagedCall<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly result: NativeResult<T> }> {
+    let call: NativeCall<T> = staged;
+    try {
+      while (isStaged(call)) {
+        await (call.waiting ? sleep(1) : nextTurn());
+        this.#held = 0;
+        throwIfAborted(signal);
+        const next: NativeStagedCall<T> = call;
+        call = this.#hold(() => next.advance());
+        if (!isGiven(call)) return await threadEnds();
+      }
+      return { result: call }; // within an object: nobody is to wait for it here
+    } catch (error) {
+      staged.abandon();
+      throw error;
+    }
   }
 
   /** Resolves to true when it is its turn, to false when the signal fires before. */
@@ -109,25 +158,6 @@ async function threadEnds(): Promise<never> {
 /** Whether a call of the addon gave anything: it does not in a thread that is being terminated. */
 export function isGiven(call: unknown): boolean {
   return typeof call === 'object' && call !== null;
-}
-
-async function copyAll<T>(
-  staged: NativeStagedCall<T>,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly result: NativeResult<T> }> {
-  let call: NativeCall<T> = staged;
-  try {
-    while (isStaged(call)) {
-      await (call.waiting ? sleep(1) : nextTurn());
-      throwIfAborted(signal);
-      call = call.advance();
-      if (!isGiven(call)) return await threadEnds();
-    }
-    return { result: call }; // within an object: nobody is to wait for it here
-  } catch (error) {
-    staged.abandon();
-    throw error;
-  }
 }
 
 function isStaged<T>(call: NativeCall<T>): call is NativeStagedCall<T> {

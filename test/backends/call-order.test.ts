@@ -78,6 +78,40 @@ describe('calls of the addon', () => {
     expect(await works.result).toBe(3);
   });
 
+  // Results that are there as soon as they are waited for, as Node-API delivers them in one turn, one after the other.
+  it.each([
+    [
+      'that came at once',
+      async (each: () => Promise<void>) => void (await Promise.all(Array.from({ length: 100 }, each))),
+    ],
+    [
+      'one after the other',
+      async (each: () => Promise<void>) => {
+        for (let i = 0; i < 100; i++) await each();
+      },
+    ],
+  ])('%s, which keep the JS thread, let the event loop turn', async (_, all) => {
+    const order = new CallOrder();
+    let turns = 0;
+    let going = true;
+    const turn = () => {
+      turns++;
+      if (going) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await all(async () => {
+      const { result, end } = await order.begin(A, undefined, (): NativeCall<number> => {
+        const until = performance.now() + 0.2;
+        while (performance.now() < until);
+        return Promise.resolve(1);
+      });
+      await result;
+      end();
+    });
+    going = false;
+    expect(turns).toBeGreaterThan(100 / 4); // three calls are more than half a millisecond
+  });
+
   it('work in turn comes after the calls of its caller', async () => {
     const calls = new Calls();
     for (let i = 0; i < 5; i++) void calls.call(A, `a${i}`);
