@@ -1,7 +1,7 @@
 /** The few numbers that sum a run up, and the sentence made of them. */
 import type { ByTask, UpdateEvent } from '../monitor/events.js';
 import type { LoggedRun } from '../monitor/logged-run.js';
-import { duration, number, percent } from './words.js';
+import { counted, duration, number, percent } from './words.js';
 
 export interface RunSummary {
   /** Unlike that of any other run of the report. */
@@ -107,11 +107,11 @@ const NAMED_TASKS = 4;
 export function sentenceOf(summary: RunSummary): string {
   const { rule, steps, batchSize, tasks, seconds, updates, finalWeights, finalLosses, mixing } = summary;
   const parts = [
-    `${steps.toLocaleString('en-US')} steps${batchSize ? ` of ${batchSize.toLocaleString('en-US')} samples` : ''} from ${tasks.length} tasks in ${duration(seconds)}`,
+    `${counted(steps, 'step')}${batchSize ? ` of ${counted(batchSize, 'sample')}` : ''} from ${counted(tasks.length, 'task')} in ${duration(seconds)}`,
   ];
   parts.push(
     rule
-      ? `${updates.toLocaleString('en-US')} updates by ${rule} brought the weights to ${listed(finalWeights, 3)}`
+      ? `${counted(updates, 'update')} by ${rule} brought the weights to ${listed(finalWeights, 3)}`
       : `the weights stayed at ${listed(finalWeights, 3)}`,
   );
   const losses = Object.values(finalLosses ?? {}).filter((loss) => loss !== null);

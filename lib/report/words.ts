@@ -6,6 +6,11 @@ export function number(value: number, digits = 4): string {
   return String(Number(value.toPrecision(digits))).replace('-', '−');
 }
 
+/** "1 step", "2,000 steps". */
+export function counted(count: number, what: string): string {
+  return `${count.toLocaleString('en-US')} ${what}${count === 1 ? '' : 's'}`;
+}
+
 export function percent(share: number): string {
   return `${number(100 * share, 2)} %`;
 }
