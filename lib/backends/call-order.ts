@@ -54,6 +54,11 @@ export class CallOrder {
       const call = this.#hold(begin);
       if (!isGiven(call)) return await threadEnds();
       const { result } = isStaged(call) ? await this.#copyAll(call, signal) : { result: call };
+      // Not before a call, which is to begin at once, but before its caller hears of it.
+      if (this.#held >= LONGEST_HELD) {
+        await nextTurn();
+        this.#held = 0;
+      }
       this.#inFlight++;
       const end = () => {
         this.#inFlight--;
@@ -61,19 +66,9 @@ export class CallOrder {
       };
       return { result, end };
     } finally {
-      if (this.#held < LONGEST_HELD) this.#begun();
-      else
-        void nextTurn().then(() => {
-          this.#held = 0;
-          this.#begun();
-        });
+      this.#beginning = false;
+      this.#next();
     }
-  }
-
-  /** The next one may begin. */
-  #begun(): void {
-    this.#beginning = false;
-    this.#next();
   }
 
   /** Calls the addon. */
@@ -115,6 +110,7 @@ export class CallOrder {
   /** Resolves to true when it is its turn, to false when the signal fires before. */
   #turn(caller: object, signal: AbortSignal | undefined): Promise<boolean> {
     return new Promise((resolve) => {
+      if (signal?.aborted) return resolve(false);
       const leave = () => {
         const others = this.#waiting.get(caller)?.filter((each) => each !== start) ?? [];
         if (others.length > 0) this.#waiting.set(caller, others);

@@ -112,6 +112,30 @@ describe('calls of the addon', () => {
     expect(turns).toBeGreaterThan(100 / 4); // three calls are more than half a millisecond
   });
 
+  it('begin at once also after one that has kept the JS thread for long', async () => {
+    const order = new CallOrder();
+    for (let i = 0; i < 5; i++) {
+      let begun = false;
+      const call = order.begin(A, undefined, (): NativeCall<number> => {
+        const until = performance.now() + 0.6;
+        while (performance.now() < until);
+        begun = true;
+        return Promise.resolve(i);
+      });
+      expect(begun).toBe(true);
+      const { result, end } = await call;
+      await result;
+      end();
+    }
+  });
+
+  it('whose signal has fired before do not wait for their turn', async () => {
+    const calls = new Calls();
+    for (let i = 0; i < 5; i++) void calls.call(A, `a${i}`);
+    await expect(calls.call(B, 'b0', AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+    expect(calls.begun).toEqual(['a0', 'a1', 'a2', 'a3']);
+  });
+
   it('work in turn comes after the calls of its caller', async () => {
     const calls = new Calls();
     for (let i = 0; i < 5; i++) void calls.call(A, `a${i}`);
