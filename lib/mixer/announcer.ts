@@ -51,14 +51,15 @@ export class Announcer {
   }
 
   /**
-   * Says why no GPU can be used, once that is known. Without listeners only where it comes as a surprise: there is a
-   * driver. A machine without one, and a build without CUDA, are as they are meant to be.
+   * Says why no GPU can be used, once that is known, where it comes as a surprise: there is a driver. A machine without
+   * one, and a build without CUDA, are as they are meant to be: `mixer.backend.reason` holds it, and so does the error of
+   * whoever has a gradient on a GPU.
    */
   async warnOfCuda(): Promise<void> {
     const { compiled, driver, usable, reason } = await cudaStatusLater();
-    if (!compiled || usable) return;
+    if (!compiled || !driver || usable) return;
     const heard = this.#isHeard();
-    if (!heard && (!driver || cudaTold)) return;
+    if (!heard && cudaTold) return;
     if (!heard) cudaTold = true;
     this.warn(
       'WARN_CUDA_UNAVAILABLE',
