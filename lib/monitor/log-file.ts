@@ -1,5 +1,5 @@
 /** A file that lines are added to, each by one write of its own, so that a crash of the process loses none of them. */
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 
 export class LogFile {
   #descriptor: number | null;
@@ -55,22 +55,37 @@ export class LogFile {
 }
 
 function endsWithinLine(path: string): boolean {
+  return (
+    withFile(path, (descriptor, size) => {
+      const last = Buffer.alloc(1);
+      return size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 10;
+    }) ?? false
+  );
+}
+
+const BEGINNING = '{"event":"';
+
+/** What a file holds: nothing that could be lost, a run log or the beginning of one, or something else. */
+export function holds(path: string): 'nothing' | 'run log' | 'something else' {
+  const head = withFile(path, (descriptor) => {
+    const bytes = Buffer.alloc(BEGINNING.length);
+    return bytes.toString('latin1', 0, readSync(descriptor, bytes, 0, bytes.length, 0));
+  });
+  if (head === null || head.trim() === '') return 'nothing';
+  return BEGINNING.startsWith(head) ? 'run log' : 'something else';
+}
+
+/** @returns null where there is no such file, or it cannot be read, or is none: a device, or a pipe, which would wait */
+function withFile<T>(path: string, look: (descriptor: number, size: number) => T): T | null {
   let descriptor: number;
   try {
+    if (!statSync(path).isFile()) return null;
     descriptor = openSync(path, 'r');
   } catch {
-    // Not there yet, or not to be read: then it is added to as it is.
-    return false;
+    return null;
   }
   try {
-    const stat = fstatSync(descriptor);
-    const last = Buffer.alloc(1);
-    return (
-      stat.isFile() &&
-      stat.size > 0 &&
-      readSync(descriptor, last, 0, 1, stat.size - 1) === 1 &&
-      last[0] !== 10
-    );
+    return look(descriptor, fstatSync(descriptor).size);
   } finally {
     closeSync(descriptor);
   }

@@ -6,7 +6,9 @@
  * gradients and losses. So the farther a replayed trajectory lies from the logged one, the less it tells; whether a mixture trains
  * better, only training tells.
  */
+import { PikeError } from '../errors.js';
 import type { ResolvedOptions } from '../mixer/options.js';
+import { show } from '../validate.js';
 import type { ByTask, UpdateEvent } from './events.js';
 import type { LoggedRun } from './logged-run.js';
 import { type ReplayChanges, replayedOptions } from './replay-options.js';
@@ -50,6 +52,11 @@ export interface Replay {
  *   not hold what it begins with, or holds options that no Mixer can have had
  */
 export function replay(run: LoggedRun, changes: ReplayChanges = {}): Replay {
+  if (!Array.isArray(run?.starts) || !Array.isArray(run.history))
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `replay takes a run as readRunLog gives it, but got ${show(run)}.`,
+    );
   const optionsOf = new Map<object, ResolvedOptions>();
   for (const start of run.starts) optionsOf.set(start, replayedOptions(start, changes));
   const replayed = new ReplayedRun(run, changes, optionsOf.get(run.start)!);

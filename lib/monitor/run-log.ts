@@ -3,7 +3,7 @@
  * is there. docs/run-log.md describes them.
  */
 import { PikeError } from '../errors.js';
-import type { Mixer } from '../mixer/mixer.js';
+import { Mixer } from '../mixer/mixer.js';
 import type { Miss, MixerWarning, UpdateReport } from '../mixer/report.js';
 import { refuseUnknown, requireBoolean, show } from '../validate.js';
 import { VERSION } from '../version.js';
@@ -20,7 +20,7 @@ import {
   type UpdateEvent,
   type WarningEvent,
 } from './events.js';
-import { LogFile } from './log-file.js';
+import { holds, LogFile } from './log-file.js';
 import { isAsNew } from './new-state.js';
 import { numbersByTask, toLoggedReport } from './report-line.js';
 
@@ -32,7 +32,7 @@ export interface RunLogOptions {
   about?: Record<string, unknown>;
   /**
    * Go on at the end of an existing file instead of replacing it (default false): for another run, or for the same one, restored
-   * from a saved state.
+   * from a saved state. A run that goes on must not replace a log, nor may any replace a file that is none.
    */
   append?: boolean;
 }
@@ -55,11 +55,26 @@ export class RunLog {
   /**
    * Opens the file, writes the start line, and from then on every update, skip, retirement and warning of `mixer` by itself.
    *
-   * @param path of the file; what stands there is replaced, unless `append`
-   * @throws PikeError `ERR_INVALID_OPTION`, before anything is replaced; `ERR_RUN_LOG` when the file cannot be opened or
-   *   written
+   * @param path of the file; a run log that stands there is replaced, unless `append`
+   * @throws PikeError `ERR_INVALID_OPTION`; `ERR_RUN_LOG` when the file cannot be opened or written, when it is no run log, or
+   *   when it is one and `mixer` is beyond its first step: then `append` was forgotten. All before anything is replaced
    */
   constructor(path: string, mixer: Mixer, options: RunLogOptions = {}) {
+    if (typeof path !== 'string' || path === '')
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `A run log needs the path of a file, but it is ${show(path)}.`,
+      );
+    if (!(mixer instanceof Mixer))
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `A run log needs a Mixer to listen to, but it is ${show(mixer)}.`,
+      );
+    if (typeof options !== 'object' || options === null)
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `RunLog takes an object of options, but got ${show(options)}.`,
+      );
     refuseUnknown('RunLog', options, ['run', 'about', 'append']);
     const { run = 'run', about = {}, append = false } = options;
     requireBoolean('append', append);
@@ -71,6 +86,7 @@ export class RunLog {
     this.#path = path;
     this.#run = run;
     const start = this.#line('start', this.#start(about));
+    if (!append) refuseToReplace(path, mixer.step);
     try {
       this.#file = new LogFile(path, start, append);
     } catch (cause) {
@@ -94,17 +110,21 @@ export class RunLog {
   /**
    * A training step.
    *
-   * @param counts K samples counts of the batch
+   * @param counts K sample counts of the batch
    * @param weights the K weights they were drawn by
    * @param details what else is known of it that JSON can hold, such as `loss`
-   * @throws PikeError `ERR_SHAPE`, `ERR_NON_FINITE`, `ERR_INVALID_OPTION`
+   * @throws PikeError `ERR_SHAPE`, `ERR_NON_FINITE`, `ERR_INVALID_OPTION`, also for counts that are no whole numbers >= 0:
+   *   those of weights may have taken their place
    */
   step(counts: ArrayLike<number>, weights: ArrayLike<number>, details: Record<string, unknown> = {}): void {
-    this.#write('step', {
-      ...details,
-      counts: this.#finite('counts', counts),
-      weights: this.#finite('weights', weights),
-    });
+    const counted = this.#finite('counts', counts);
+    for (const [task, count] of Object.entries(counted))
+      if (!Number.isSafeInteger(count) || count < 0)
+        throw new PikeError(
+          'ERR_INVALID_OPTION',
+          `The run log takes counts, whole numbers >= 0, and then weights; but the count of ${show(task)} is ${count}.`,
+        );
+    this.#write('step', { ...details, counts: counted, weights: this.#finite('weights', weights) });
   }
 
   /**
@@ -241,6 +261,21 @@ export class RunLog {
       // Some file systems only tell now that a line before has not arrived; there is nobody left to tell it to.
     }
   }
+}
+
+/** A slip of the hand must cost no file, and a resumed run not what it had logged before. */
+function refuseToReplace(path: string, step: number): void {
+  const there = holds(path);
+  if (there === 'something else')
+    throw new PikeError(
+      'ERR_RUN_LOG',
+      `${path} is no run log, and one would replace it: choose another name, or delete it first.`,
+    );
+  if (there === 'run log' && step > 0)
+    throw new PikeError(
+      'ERR_RUN_LOG',
+      `${path} is a run log already, and this mixer goes on from step ${step}: pass append: true to add to it, or choose another name.`,
+    );
 }
 
 /** Typed arrays as lists; JSON.stringify itself would write them as objects by index. */

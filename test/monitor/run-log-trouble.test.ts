@@ -1,6 +1,6 @@
 /** What becomes of a run log when its process is killed, or its file cannot be written any more. */
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -87,6 +87,20 @@ describe('a run log in trouble', () => {
     for (const event of ['update', 'skip', 'retire', 'warning'] as const)
       expect(mixer.listenerCount(event)).toBe(0);
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'does not wait for a writer where it is to be added to a pipe',
+    () => {
+      expect(spawnSync('mkfifo', [path]).status).toBe(0);
+      const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      for (const append of [false, true]) {
+        new RunLog(path, mixerOf(), { append }).end();
+        const text = readSync(reader, Buffer.alloc(1 << 16));
+        expect(text).toBeGreaterThan(100);
+      }
+      closeSync(reader);
+    },
+  );
 
   it.skipIf(process.platform === 'win32')(
     'warns once and leaves training alone when it cannot be written any more',

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -165,6 +165,10 @@ describe('RunLog', () => {
     expect(line).toMatchObject({ event: 'step', step: 0, counts: { a: 4, b: 4 }, extra: 1 });
     await expectError('ERR_SHAPE', /2 numbers/, () => log.step([8], mixer.weights));
     await expectError('ERR_SHAPE', /2 numbers as losses/, () => log.evaluation(['1', '2'] as never));
+    for (const counts of [mixer.weights, [9, -1], [0.5, 7.5]])
+      await expectError('ERR_INVALID_OPTION', /takes counts, whole numbers >= 0, and then weights/, () =>
+        log.step(counts, [4, 4]),
+      );
     await expectError('ERR_NON_FINITE', /finite weights, but that of "b"/, () =>
       log.step([4, 4], [1, Number.NaN]),
     );
@@ -185,12 +189,60 @@ describe('RunLog', () => {
     await refused({ run: '' }, /run must be a name/);
     await refused({ apend: true }, /no option "apend"/);
     await refused({ append: 1 }, /append must be/);
+    await refused(null as never, /takes an object of options, but got null/);
+    const mixers = [undefined, null, 3, {}, { tasks: ['a', 'b'], weights: [0.5, 0.5] }];
+    for (const mixer of mixers)
+      await expectError(
+        'ERR_INVALID_OPTION',
+        /needs a Mixer to listen to/,
+        () => new RunLog(path, mixer as never),
+      );
+    for (const nowhere of [undefined, null, 3, ''])
+      await expectError(
+        'ERR_INVALID_OPTION',
+        /needs the path of a file/,
+        () => new RunLog(nowhere as never, mixerOf()),
+      );
     expect(readFileSync(path, 'utf8')).toBe(before);
+  });
+
+  it('replaces no file that is no run log', async () => {
+    const path = join(folder, 'notes.txt');
+    const texts = ['precious\n', '{"step":1}\n', '\u007fELF', ' {"event":"start"}'];
+    for (const text of texts) {
+      writeFileSync(path, text);
+      await expectError('ERR_RUN_LOG', /notes\.txt is no run log/, () => new RunLog(path, mixerOf()));
+      expect(readFileSync(path, 'utf8')).toBe(text);
+    }
+    // Also what a crash has left of a start line.
+    for (const text of ['', '\n', '{"ev', '{"event":"start","ru']) {
+      writeFileSync(path, text);
+      new RunLog(path, mixerOf()).end();
+      expect(linesOf(path).map((line) => line.event)).toEqual(['start', 'end']);
+    }
+  });
+
+  it('does not replace what a run has logged that it goes on with', async () => {
+    const path = join(folder, 'resumed.jsonl');
+    const mixer = mixerOf();
+    new RunLog(path, mixer).end();
+    mixer.next();
+    const restored = Mixer.restore(mixer.state());
+    await expectError(
+      'ERR_RUN_LOG',
+      /is a run log already, and this mixer goes on from step 1: pass append: true/,
+      () => new RunLog(path, restored),
+    );
+    expect(linesOf(path).map((line) => line.event)).toEqual(['start', 'end']);
+    new RunLog(path, restored, { append: true }).end();
+    expect(linesOf(path).map((line) => line.event)).toEqual(['start', 'end', 'start', 'end']);
+    new RunLog(join(folder, 'another.jsonl'), restored).end();
   });
 
   it('the start line holds the state of a mixer that is not as new, and of no other', async () => {
     const path = join(folder, 'state.jsonl');
     const startOf = (mixer: Mixer) => {
+      rmSync(path, { force: true });
       new RunLog(path, mixer).end();
       return linesOf(path)[0];
     };
