@@ -39,8 +39,8 @@ export type MemoryAddon = Pick<NativeAddon, 'allocateMemory' | 'releaseMemory' |
  * it, does as well. It is read in place: nothing is copied, and the event loop turns meanwhile. So do not write to it
  * until the promise of the call has settled.
  *
- * The memory is given back by `dispose`, or some time after the last reference to `array` has gone; a measurement in
- * flight keeps it for as long as it reads. To transfer the array elsewhere is refused by most of Node.js and copies
+ * The memory is given back by `dispose`, or some time after the last reference to `array` has gone, which takes two
+ * collections; a measurement that has begun keeps it for as long as it reads. To transfer the array elsewhere is refused by most of Node.js and copies
  * on Node 20; a worker that fills gradients of this thread needs a SharedArrayBuffer, which is read in place, too.
  *
  * Where there is no addon, or Node.js takes no memory of it, the array lies in a SharedArrayBuffer: all the same but
@@ -90,7 +90,10 @@ export class GradientBuffer<D extends Dtype = Dtype> implements BufferedTensor {
     return this.#length;
   }
 
-  /** Gives the memory back, once the measurements in flight have read it. Passing it then is `ERR_DETACHED`. */
+  /**
+   * Gives the memory back, once a measurement that reads it by now has done so. Passing it then is `ERR_DETACHED`; so do
+   * calls end that still wait for their turn, as they may until their promises settle.
+   */
   dispose(): void {
     this.#array = this.#release();
   }

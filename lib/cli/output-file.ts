@@ -80,8 +80,11 @@ async function replaceFile(path: string, text: string): Promise<void> {
   }
 }
 
+/** As many links in a row as Linux follows. */
+const MOST_LINKS = 40;
+
 /** Where a path leads, links followed: what is written there leaves the links as they are. */
-function targetOf(path: string): string {
+function targetOf(path: string, links = MOST_LINKS): string {
   try {
     return realpathSync(path);
   } catch (error) {
@@ -90,9 +93,9 @@ function targetOf(path: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || folder === absolute) return absolute;
     const link = linkAt(absolute);
     // The file is not there yet, or its link leads to one that is not.
-    return link === null
-      ? join(targetOf(folder), basename(absolute))
-      : targetOf(resolve(targetOf(folder), link));
+    if (link === null) return join(targetOf(folder, links), basename(absolute));
+    // One that leads to itself in a roundabout way leads nowhere.
+    return links === 0 ? absolute : targetOf(resolve(targetOf(folder, links), link), links - 1);
   }
 }
 

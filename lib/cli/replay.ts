@@ -79,7 +79,7 @@ async function replayLog(io: Io, log: string, options: Options, sets: ReplayChan
   const inputs = [log];
   if (output !== undefined) await refuseToHarm(output, { inputs, what: 'run log', isOne: isReplayed, force });
   if (report !== undefined) {
-    if (output !== undefined && isSame(report, output))
+    if (output !== undefined && !isPiped && isSame(report, output))
       throw new CommandFailure(EXIT.usage, '--output and --report name the same file');
     await refuseToHarm(report, { inputs, what: 'HTML page', isOne: isPage, force });
   }

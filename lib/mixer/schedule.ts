@@ -52,7 +52,7 @@ export class Schedule {
   /** The moment could not be served after all. */
   giveBack(moment: number): void {
     if (this.isPast(moment)) this.#passedOver++;
-    else this.#pending.unshift(moment);
+    else this.#pending = [moment, ...this.#pending].sort((a, b) => a - b);
   }
 
   /** A report has told of what was passed over. */

@@ -1,5 +1,5 @@
 // Observes a gradient of each of many tasks while there is room for their means, and then asks for the
-// products of all pairs where LIMIT, a file of the control group, leaves 50 MiB. Usage: collect_limit LIMIT
+// products of all pairs where LIMIT, a file of the control group, leaves 100 MiB. Usage: collect_limit LIMIT
 // TASKS
 #include <cstdio>
 #include <cstdlib>
@@ -29,7 +29,7 @@ int main(int count, char** arguments) {
     if (!stream.Add(k, {gradient.data()}, 1, std::nullopt, pool, threads, never).ok()) return 3;
   std::FILE* const limit = std::fopen(arguments[1], "w");
   if (limit == nullptr) return 4;
-  std::fputs("52428800\n", limit);
+  std::fputs("104857600\n", limit);
   std::fclose(limit);
   try {
     Moments moments;

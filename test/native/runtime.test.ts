@@ -221,10 +221,12 @@ describe('streams', () => {
 
   it('tell the time between two events that are there', () => {
     const [user, begin, end, value] = [own.userStream(), own.event(), own.event(), own.device(0)];
+    emulator.hold();
     cuda.record(begin, user);
     emulator.work(user, 0, value, bytesOf([1]), 10);
     cuda.record(end, user);
     expect(failure(() => cuda.elapsed(begin, end)).message).toContain('cudaErrorNotReady (600)');
+    emulator.resume();
     cuda.synchronize(end);
     expect(cuda.elapsed(begin, end)).toBeGreaterThanOrEqual(10);
     expect(cuda.elapsed(begin, end)).toBeLessThan(5000);

@@ -20,15 +20,22 @@ export function fetchedPackage(folder, name, version, command) {
   try {
     install(part, `${name}@${version}`);
     if (!runs(command(placeIn(part)))) throw new Error(`${name}@${version} does not run here`);
-    // Another process may have been as quick.
-    if (!runs(command(placeIn(folder)))) {
-      rmSync(folder, { recursive: true, force: true });
-      renameSync(part, folder);
-    }
+    replace(folder, part, () => runs(command(placeIn(folder))));
   } finally {
     rmSync(part, { recursive: true, force: true });
   }
   return placeIn(folder);
+}
+
+/** Another process may be as quick: then its folder serves. */
+function replace(folder, part, works) {
+  if (works()) return;
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(part, folder);
+  } catch (error) {
+    if (!works()) throw error;
+  }
 }
 
 function install(prefix, wanted) {
