@@ -2,7 +2,7 @@
  * Checks shared by every public entry point. Each throws before anything is changed, and each message says
  * what was given and what was expected.
  */
-import { defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
+import { EventEmitter, getMaxListeners, setMaxListeners } from 'node:events';
 import { PikeError } from './errors.js';
 
 /** A short rendering of any value for a message. */
@@ -22,8 +22,16 @@ export function show(value: unknown): string {
 
 export function requirePositiveInteger(name: string, value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
-    throw new PikeError('ERR_INVALID_OPTION', `${name} must be a positive integer, but is ${show(value)}.`);
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `${name} must be a positive integer${atMostSafe(value)}, but is ${show(value)}.`,
+    );
   return value;
+}
+
+/** Beyond 2^53 a number does not tell which integer was meant. */
+function atMostSafe(value: unknown): string {
+  return Number.isInteger(value) && (value as number) > 0 ? ` up to ${Number.MAX_SAFE_INTEGER}` : '';
 }
 
 /** A positive integer that fits an Int32Array, as counts do. */
@@ -36,7 +44,10 @@ export function requireCount(name: string, value: unknown): number {
 
 export function requireNonNegativeInteger(name: string, value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-    throw new PikeError('ERR_INVALID_OPTION', `${name} must be an integer >= 0, but is ${show(value)}.`);
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `${name} must be an integer >= 0${atMostSafe(value)}, but is ${show(value)}.`,
+    );
   return value;
 }
 
@@ -50,7 +61,10 @@ export function requireNumberIn(
 ): number {
   const fits = typeof value === 'number' && value >= low && value <= high;
   if (!fits || (!allowInfinity && !Number.isFinite(value))) {
-    const range = high === Infinity ? `a number >= ${low}` : `a number from ${low} to ${high}`;
+    // The least number and the last one before 1 stand for bounds that are left out themselves.
+    const least = low === Number.MIN_VALUE ? '> 0' : `>= ${low}`;
+    const most = high < 1 && high >= 1 - Number.EPSILON ? 'below 1' : high;
+    const range = high === Infinity ? `a number ${least}` : `a number from ${low} to ${most}`;
     throw new PikeError('ERR_INVALID_OPTION', `${name} must be ${range}, but is ${show(value)}.`);
   }
   return value;
@@ -84,6 +98,16 @@ export function refuseUnknown(what: string, given: object, allowed: readonly str
       throw new PikeError(
         'ERR_INVALID_OPTION',
         `${what} has no option ${show(key)}. Its options are ${allowed.join(', ')}.`,
+      );
+}
+
+/** Refuses names of tasks that there are not. */
+export function refuseUnknownTasks(what: string, given: object, tasks: readonly string[]): void {
+  for (const key of Object.keys(given))
+    if (!tasks.includes(key))
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `${what} names ${show(key)}, which is no task. The tasks are ${tasks.join(', ')}.`,
       );
 }
 
@@ -140,7 +164,7 @@ export function requireSignal(signal: unknown): void {
  * takes its listener away. A limit that the caller has set stays.
  */
 export function allowWaiting(signal: AbortSignal): void {
-  if (listenerLimit(signal) === defaultMaxListeners) setMaxListeners(0, signal);
+  if (listenerLimit(signal) === EventEmitter.defaultMaxListeners) setMaxListeners(0, signal);
 }
 
 function listenerLimit(signal: AbortSignal): number {

@@ -134,7 +134,7 @@ export function checkRows(rows: unknown, samples: unknown, preconditioner: unkno
   if (!Array.isArray(samples) || samples.length !== rows.length || !Array.from(samples).every(Array.isArray))
     throw new PikeError(
       'ERR_SHAPE',
-      `samples must be ${rows.length} lists of sizes, shaped like rows, but is ${show(samples)}.`,
+      `samples must be ${rows.length} lists of sizes, shaped like rows: samples[k][i] for rows[k][i]; but is ${show(samples)}.`,
     );
   let first: GradientView | undefined;
   let firstName = '';

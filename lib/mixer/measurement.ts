@@ -14,7 +14,7 @@ import {
 } from '../gradients/layout.js';
 import type { Moments } from '../statistics/statistics.js';
 import { noMoments } from '../statistics/subset.js';
-import { refuseUnknown, show } from '../validate.js';
+import { refuseUnknownTasks, show } from '../validate.js';
 
 export interface Observation {
   readonly task: number;
@@ -171,7 +171,7 @@ export function checkTaskLosses(losses: unknown, tasks: readonly string[]): Loss
       'ERR_SHAPE',
       `losses must be ${tasks.length} numbers, one per task, but there are ${length}.`,
     );
-  if (!list) refuseUnknown('losses', losses, tasks);
+  if (!list) refuseUnknownTasks('losses', losses, tasks);
   for (const [k, task] of tasks.entries()) {
     const loss = (losses as Record<string | number, unknown>)[list ? k : task];
     if (loss === undefined && !list) continue;

@@ -299,12 +299,12 @@ export class Mixer extends EventEmitter<MixerEvents> {
       'learningRate',
       'signal',
     ]);
-    const checked = checkRows(rows, options?.samples, options?.preconditioner);
-    if (checked.rows.length !== this.tasks.length)
+    if (Array.isArray(rows) && rows.length !== this.tasks.length)
       throw new PikeError(
         'ERR_SHAPE',
-        `rows has ${checked.rows.length} tasks, but this mixer has ${this.tasks.length}: ${this.tasks.join(', ')}.`,
+        `rows has ${rows.length} tasks, but this mixer has ${this.tasks.length}: ${this.tasks.join(', ')}.`,
       );
+    const checked = checkRows(rows, options?.samples, options?.preconditioner);
     for (const [k, task] of this.tasks.entries())
       if (checked.rows[k].length > 0) this.#mixture.active.requireActive(task);
     if (checked.rows.every((task) => task.length < 2)) throw tooFewMicroBatches('No task has two');

@@ -10,6 +10,7 @@ import type { RuleOptions, WeightRule } from '../rules/rule.js';
 import { rules } from '../rules/rules.js';
 import {
   refuseUnknown,
+  refuseUnknownTasks,
   requireBoolean,
   requireCount,
   requireNonNegativeInteger,
@@ -285,7 +286,7 @@ function checkRule(rule: unknown): WeightRule {
       );
     throw new PikeError(
       'ERR_INVALID_OPTION',
-      `There is no rule ${show(rule)}. The rules are ${Object.keys(rules).join(', ')}; or pass a WeightRule of your own.`,
+      `There is no rule ${show(rule)}. The rules are ${Object.keys(rules).join(', ')}; or pass what ${Object.values(madeRules).join(', ')} gives, or a WeightRule of your own.`,
     );
   }
   const own = rule as Partial<WeightRule> | null;
@@ -323,7 +324,7 @@ function checkInitialWeights(
   const byName =
     typeof given === 'object' && given !== null && !Array.isArray(given) && !ArrayBuffer.isView(given);
   if (byName) {
-    refuseUnknown('initialWeights', given, tasks);
+    refuseUnknownTasks('initialWeights', given, tasks);
     const byTask = given as Readonly<Record<string, number>>;
     return Array.from(
       requireWeights(

@@ -11,6 +11,7 @@ import { Mixer } from '../mixer/mixer.js';
 import type { MixerOptions } from '../mixer/options.js';
 import {
   refuseUnknown,
+  refuseUnknownTasks,
   requireNonNegativeInteger,
   requireNumberIn,
   requirePositiveInteger,
@@ -126,7 +127,7 @@ export class MixedSource<T = unknown> implements AsyncIterableIterator<MixedBatc
         'ERR_INVALID_OPTION',
         `sources must be an object by task, but is ${show(sources)}.`,
       );
-    refuseUnknown('sources', sources, mixer.tasks);
+    refuseUnknownTasks('sources', sources, mixer.tasks);
     requireSignal(signal);
     const K = mixer.tasks.length;
     const seed = requireNonNegativeInteger('seed', options.seed ?? 0);

@@ -1,6 +1,12 @@
 /** What happens when a source has been passed over. */
 import { PikeError } from '../errors.js';
-import { refuseUnknown, requireOneOf, requirePositiveInteger, show } from '../validate.js';
+import {
+  refuseUnknown,
+  refuseUnknownTasks,
+  requireOneOf,
+  requirePositiveInteger,
+  show,
+} from '../validate.js';
 
 /**
  * - `'repeat'`: it is passed over again and again, shuffled anew if it shuffles;
@@ -42,7 +48,7 @@ export function resolvePolicies(exhausted: unknown, tasks: readonly string[]): P
       'ERR_INVALID_OPTION',
       `exhausted must be a policy, or policies by task, but is ${show(given)}.`,
     );
-  refuseUnknown('exhausted', given, tasks);
+  refuseUnknownTasks('exhausted', given, tasks);
   const byTask = given as Readonly<Record<string, unknown>>;
   return tasks.map((task) => {
     // A task may bear the name of what every object has.

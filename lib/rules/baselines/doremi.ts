@@ -11,7 +11,7 @@
  * weights: the expected step is the same.
  */
 import { PikeError } from '../../errors.js';
-import { refuseUnknown, requireFiniteNumbers, requireNumberIn } from '../../validate.js';
+import { refuseUnknown, requireFiniteNumbers, requireNumberIn, show } from '../../validate.js';
 import { initialState } from '../own-rules.js';
 import { perActiveTask, retiresFrom } from '../retirement.js';
 import { decodeLogWeights, type Json, type WeightRule } from '../rule.js';
@@ -38,10 +38,10 @@ export interface DoremiOptions {
 export function doremi(options: DoremiOptions): WeightRule {
   refuseUnknown('doremi', options ?? {}, ['referenceLosses', 'learningRate', 'uniformShare']);
   const given = options?.referenceLosses;
-  if (!given?.length)
+  if (typeof given !== 'object' || !(given?.length > 0))
     throw new PikeError(
       'ERR_INVALID_OPTION',
-      "rule 'doremi' needs referenceLosses: the tasks' losses under a reference model, in the order of tasks.",
+      `rule 'doremi' needs referenceLosses: the tasks' losses under a reference model, a list of numbers in the order of tasks, but got ${show(given)}.`,
     );
   const reference = requireFiniteNumbers('referenceLosses', given, given.length);
   const rate = requireNumberIn('learningRate', options.learningRate ?? 1, 0, Infinity);

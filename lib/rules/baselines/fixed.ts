@@ -13,6 +13,7 @@ import {
   requireFiniteNumbers,
   requireNumberIn,
   requirePositiveNumber,
+  show,
 } from '../../validate.js';
 import { retiresFrom } from '../retirement.js';
 import {
@@ -63,12 +64,12 @@ export function temperature(options: TemperatureOptions): WeightRule {
 }
 
 function checkSizes(rule: string, sizes: ArrayLike<number> | undefined): Float64Array {
-  const checked = requireFiniteNumbers(`sizes of rule '${rule}'`, sizes, sizes?.length ?? 0);
-  if (checked.length === 0)
+  if (typeof sizes !== 'object' || !(sizes?.length > 0))
     throw new PikeError(
       'ERR_INVALID_OPTION',
-      `rule '${rule}' needs sizes: how much data every task has, in the order of tasks.`,
+      `rule '${rule}' needs sizes: how much data every task has, a list of numbers in the order of tasks, but got ${show(sizes)}.`,
     );
+  const checked = requireFiniteNumbers(`sizes of rule '${rule}'`, sizes, sizes.length);
   for (const [k, size] of checked.entries()) requirePositiveNumber(`sizes[${k}]`, size);
   return checked;
 }
