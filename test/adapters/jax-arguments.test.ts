@@ -188,6 +188,15 @@ describe('say what to do', () => {
   });
 });
 
+it('a state that init returned and that is none is freed', async () => {
+  const init = (p: typeof params) => starting([np.array(Float32Array.of(1, 2)), 'text'])(p);
+  const before = watched();
+  await expectError('ERR_INVALID_OPTION', /What optimizer\.init returned must be .*holds "text"/, () =>
+    trainer({ optimizer: { ...given.optimizer, init } }),
+  );
+  expect(watched()).toEqual(before);
+});
+
 it('a state of any kind will do for an optimiser that is not compiled', async () => {
   const plain = sgd(0.1);
   const own = new Map([['steps', 0]]);

@@ -23,9 +23,6 @@ export type LabeledBatch = {
   ys: tfjs.Tensor;
 };
 
-/** Samples of one task: `n` of them, n >= 1. */
-type LabeledSource = (n: number) => LabeledBatch | Promise<LabeledBatch>;
-
 /**
  * Joins one source per task into a `DrawBatch`: each returns `n` samples, joined along the first axis.
  *
@@ -36,7 +33,7 @@ type LabeledSource = (n: number) => LabeledBatch | Promise<LabeledBatch>;
 export function drawFrom(
   tf: Tf,
   mixer: Mixer,
-  sources: Readonly<Record<string, LabeledSource>>,
+  sources: Readonly<Record<string, (n: number) => LabeledBatch | Promise<LabeledBatch>>>,
 ): DrawBatch<LabeledBatch> {
   requireTf(tf);
   requireMixer(mixer);
@@ -46,7 +43,7 @@ export function drawFrom(
   refuseUnknown('sources', sources, tasks);
   const ordered = tasks.map((task) => {
     const source: unknown = Object.hasOwn(sources, task) ? sources[task] : undefined;
-    if (typeof source === 'function') return source as LabeledSource;
+    if (typeof source === 'function') return sources[task];
     throw new PikeError(
       'ERR_INVALID_OPTION',
       `sources['${task}'] must be a function that returns samples, but is ${show(source)}.`,

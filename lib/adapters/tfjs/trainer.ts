@@ -32,7 +32,8 @@ export interface TrainerOptions<B extends Batch> extends GradientOptions<B>, Ste
  *
  * @returns a function that takes one step: draws a batch, moves the variables, and updates the weights if due, which goes on
  *   beside the optimiser's work. It rejects with `ERR_ORDER` while a step is in flight, and with `ERR_SHAPE`, `ERR_DTYPE` or
- *   `ERR_DISPOSED` for what `draw` and `loss` return: variables, optimiser and weights are as before then
+ *   `ERR_DISPOSED` for what `draw` and `loss` return: variables, optimiser and weights are as before then,
+ *   and the batch counts as drawn
  * @throws PikeError `ERR_INVALID_OPTION`; `ERR_DTYPE`, `ERR_DISPOSED` for the variables
  */
 export function createTrainer<B extends Batch>(
