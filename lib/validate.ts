@@ -91,6 +91,34 @@ export function requireOneOf<T extends string>(name: string, value: unknown, all
   return value as T;
 }
 
+export function requireFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function')
+    throw new PikeError('ERR_INVALID_OPTION', `${name} must be a function, but is ${show(value)}.`);
+}
+
+/**
+ * Whether a value has these methods. What comes from another package, or may come from a second copy of this one, is told
+ * by what it can do: its class would be another.
+ */
+export function hasMethods<Name extends string>(
+  value: unknown,
+  names: readonly Name[],
+): value is Record<Name, (...args: never[]) => unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  try {
+    return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+  } catch {
+    return false; // a proxy that was revoked, or a getter that throws
+  }
+}
+
+/** An object of options, none of which is unknown. */
+export function requireOptions(what: string, given: unknown, allowed: readonly string[]): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new PikeError('ERR_INVALID_OPTION', `${what} takes an object of options, but got ${show(given)}.`);
+  refuseUnknown(what, given, allowed);
+}
+
 /** Refuses property names that nobody reads: a misspelt option must not be ignored. */
 export function refuseUnknown(what: string, given: object, allowed: readonly string[]): void {
   for (const key of Object.keys(given))

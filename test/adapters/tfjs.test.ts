@@ -278,7 +278,7 @@ describe('adamPreconditioner', () => {
   });
 
   it('is nothing for other optimisers', async () => {
-    expect(await adamPreconditioner(tf.train.sgd(0.1), [])).toBeNull();
+    expect(await adamPreconditioner(tf.train.sgd(0.1), [tf.variable(tf.zeros([1]))])).toBeNull();
   });
 });
 

@@ -5,7 +5,6 @@
 import { GradientBuffer } from '../../backends/gradient-buffer.js';
 import type { Mixer } from '../../mixer/mixer.js';
 import type { UpdateReport } from '../../mixer/report.js';
-import { requireOneOf } from '../../validate.js';
 
 /**
  * How rows reach the mixer. 'together': all of a measurement at once, in one pass over memory, which is fastest and
@@ -41,12 +40,10 @@ export class RowCollector {
   /**
    * @param lengths elements of every tensor of a gradient
    * @param most rows that one measurement may have
-   * @throws PikeError `ERR_INVALID_OPTION` for a mode that there is not
    */
   constructor(mixer: Mixer, lengths: readonly number[], most: number, mode: RowMode | undefined) {
     this.#mixer = mixer;
     this.#lengths = lengths;
-    if (mode !== undefined) requireOneOf('rows', mode, ['together', 'streamed']);
     const d = lengths.reduce((sum, length) => sum + length, 0);
     const bytes = 4 * d * most;
     this.#together = mode === undefined ? bytes <= TOGETHER_AT_MOST : mode === 'together';

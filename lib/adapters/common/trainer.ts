@@ -4,7 +4,6 @@
  */
 import type { Mixer } from '../../mixer/mixer.js';
 import type { UpdateReport } from '../../mixer/report.js';
-import { requireBoolean } from '../../validate.js';
 import type { RowCollector } from './collector.js';
 import { type StepCost, Stopwatch } from './cost.js';
 import { type MicroBatch, microBatchesOf } from './micro-batches.js';
@@ -67,12 +66,6 @@ export interface BatchLosses {
   readonly mean: number;
   /** By task, where a stack knows them; without those that have no samples. */
   readonly tasks: Record<string, number> | null;
-}
-
-/** @throws PikeError `ERR_INVALID_OPTION` */
-export function checkStepOptions({ measure, accumulate }: StepOptions): void {
-  if (measure !== undefined) requireBoolean('measure', measure);
-  if (accumulate !== undefined) requireBoolean('accumulate', accumulate);
 }
 
 /** One step: draws a batch, moves the parameters, and updates the weights if due. */

@@ -1,10 +1,10 @@
 /** Adam's metric, from the state that optax keeps: `{ count, mu, nu }`, alone or in the list of a chain. */
 import type * as jaxjs from '@jax-js/jax';
 import { PikeError } from '../../errors.js';
-import { refuseUnknown, requireNumberIn } from '../../validate.js';
+import { requireNumberIn, requireOptions, show } from '../../validate.js';
 import { writeAdamMetric } from '../common/adam.js';
 import type { Write } from '../common/collector.js';
-import type { Jax, Tree } from './trees.js';
+import { type Jax, requireFloat32Leaves, requireJax, requireState, type Tree } from './trees.js';
 
 /** What the state of an optimiser does not tell; as they were given to optax, whose defaults are these. */
 export interface AdamOptions {
@@ -26,15 +26,23 @@ interface AdamState {
  *
  * @param state not consumed
  * @returns an array for every leaf of the parameters; null when there is no Adam in it or it has taken no step
- * @throws PikeError `ERR_INVALID_OPTION`
+ * @throws PikeError `ERR_INVALID_OPTION`; `ERR_DTYPE`, `ERR_DISPOSED` for the arrays in the state
  */
 export async function adamPreconditioner(
   jax: Jax,
   state: unknown,
   options: AdamOptions = {},
 ): Promise<Float32Array[] | null> {
+  requireJax(jax);
   checkAdamOptions(options);
+  if (!['object', 'number', 'boolean'].includes(typeof state))
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `state must be the state of an optimiser, such as trainer.optimizerState(), but is ${show(state)}.`,
+    );
+  requireState(jax, 'state', state, false);
   const adam = findAdam(jax, state);
+  if (adam) requireFloat32Leaves(jax, 'nu of the state', adam.nu);
   if (!adam || (await stepsOf(adam)) === 0) return null;
   const diagonal = jax.tree.leaves(adam.nu).map((leaf) => new Float32Array(leaf.size));
   await adamMetric(jax, adam, options)(diagonal);
@@ -81,9 +89,7 @@ export function requireMomentsOf(jax: Jax, { nu }: AdamState, leaves: readonly j
 
 /** @throws PikeError `ERR_INVALID_OPTION` */
 export function checkAdamOptions(options: AdamOptions): void {
-  if (typeof options !== 'object' || options === null)
-    throw new PikeError('ERR_INVALID_OPTION', 'adam must be an object: { b2, eps }.');
-  refuseUnknown('adam', options, ['b2', 'eps']);
+  requireOptions('adam', options, ['b2', 'eps']);
   if (options.b2 !== undefined) requireNumberIn('adam.b2', options.b2, 0, 1 - Number.EPSILON);
   if (options.eps !== undefined) requireNumberIn('adam.eps', options.eps, 0, Infinity);
 }

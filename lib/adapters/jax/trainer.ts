@@ -2,14 +2,30 @@
 import type * as jaxjs from '@jax-js/jax';
 import { PikeError } from '../../errors.js';
 import type { Mixer } from '../../mixer/mixer.js';
-import { refuseUnknown, requireBoolean, requireOneOf, show } from '../../validate.js';
+import { hasMethods, requireBoolean, requireFunction, requireOptions, show } from '../../validate.js';
+import {
+  checkMeasuring,
+  checkStepOptions,
+  MEASURING_OPTIONS,
+  requireMixer,
+  STEP_OPTIONS,
+} from '../common/checks.js';
 import { RowCollector, type RowMode } from '../common/collector.js';
 import type { DrawBatch } from '../common/micro-batches.js';
-import { checkStepOptions, type StepOptions, type TrainStep, takeStep } from '../common/trainer.js';
+import { type StepOptions, type TrainStep, takeStep } from '../common/trainer.js';
 import { type AdamOptions, checkAdamOptions, findAdam, requireMomentsOf } from './adam.js';
 import type { DeviceBatch, HostBatch } from './batches.js';
 import { JaxStack } from './stack.js';
-import { consuming, type Jax, type Optimizer, requireFloat32Leaves, type Tree } from './trees.js';
+import {
+  consuming,
+  disposeLeft,
+  type Jax,
+  type Optimizer,
+  requireFloat32Leaves,
+  requireJax,
+  requireState,
+  type Tree,
+} from './trees.js';
 
 /** Of `createTrainer`. */
 export interface TrainerOptions<P extends Tree, B extends HostBatch> extends StepOptions {
@@ -70,22 +86,22 @@ export interface Trainer<P extends Tree> {
  * gradients are measured and together make the step: no sample is spent on measuring. Every shape is constant, so three
  * programs are compiled, each once.
  *
- * @throws PikeError `ERR_INVALID_OPTION`, `ERR_DTYPE`, `ERR_SHAPE`; nothing is consumed then
+ * @throws PikeError `ERR_INVALID_OPTION`, `ERR_DTYPE`, `ERR_SHAPE`, `ERR_DISPOSED`; nothing is consumed then
  */
 export function createTrainer<P extends Tree, B extends HostBatch>(
   jax: Jax,
   mixer: Mixer,
   options: TrainerOptions<P, B>,
 ): Trainer<P> {
-  const leaves = checkOptions(jax, options);
-  const { params, optimizer, optimizerState, metric, adam = {} } = options;
+  const leaves = checkArguments(jax, mixer, options);
+  const { params, optimizerState, metric, adam = {} } = options;
   const collector = new RowCollector(
     mixer,
     leaves.map((leaf) => leaf.size),
     mostRows(mixer),
     options.rows,
   );
-  const state = optimizerState === undefined ? initialState(jax, optimizer, params) : optimizerState;
+  const state = optimizerState === undefined ? initialState(jax, options) : optimizerState;
   const found = metric === 'plain' ? null : findAdam(jax, state);
   if (found) {
     try {
@@ -138,45 +154,52 @@ function mostRows({ tasks, batchSize, microBatchSize }: Mixer): number {
   return 2 * tasks.length + Math.ceil(batchSize / microBatchSize);
 }
 
-function initialState(jax: Jax, optimizer: Optimizer, params: Tree): unknown {
+function initialState<P extends Tree, B extends HostBatch>(
+  jax: Jax,
+  { params, optimizer, jitOptimizer = true }: TrainerOptions<P, B>,
+): unknown {
   const given = jax.tree.ref(params);
-  return consuming(jax, [given], () => optimizer.init(given));
+  const state: unknown = consuming(jax, [given], () => optimizer.init(given));
+  try {
+    requireState(jax, 'What optimizer.init returned', state, jitOptimizer);
+  } catch (error) {
+    disposeLeft(jax, state);
+    throw error;
+  }
+  return state;
 }
 
-function checkOptions<P extends Tree, B extends HostBatch>(
+const trainerOptions = [
+  ...MEASURING_OPTIONS,
+  ...STEP_OPTIONS,
+  'params',
+  'optimizer',
+  'optimizerState',
+  'losses',
+  'adam',
+  'jitOptimizer',
+] as const satisfies readonly (keyof TrainerOptions<Tree, HostBatch>)[];
+
+function checkArguments<P extends Tree, B extends HostBatch>(
   jax: Jax,
+  mixer: Mixer,
   options: TrainerOptions<P, B>,
 ): jaxjs.Array[] {
-  if (typeof jax?.valueAndGrad !== 'function' || typeof jax.jit !== 'function')
-    throw new PikeError(
-      'ERR_INVALID_OPTION',
-      `The first argument must be jax-js itself (import * as jax from '@jax-js/jax'), but is ${show(jax)}.`,
-    );
-  refuseUnknown('createTrainer', options ?? {}, [
-    'params',
-    'optimizer',
-    'optimizerState',
-    'draw',
-    'losses',
-    'metric',
-    'adam',
-    'jitOptimizer',
-    'rows',
-    'measure',
-    'accumulate',
-  ]);
-  const { draw, losses, optimizer, metric, adam, jitOptimizer } = options;
-  for (const [name, value] of Object.entries({ draw, losses }))
-    if (typeof value !== 'function')
-      throw new PikeError('ERR_INVALID_OPTION', `${name} must be a function, but is ${show(value)}.`);
-  if (typeof optimizer?.init !== 'function' || typeof optimizer.update !== 'function')
+  requireJax(jax);
+  requireMixer(mixer);
+  requireOptions('createTrainer', options, trainerOptions);
+  const { losses, optimizer, optimizerState, adam, jitOptimizer } = options;
+  checkMeasuring(options);
+  requireFunction('losses', losses);
+  if (!hasMethods(optimizer, ['init', 'update']))
     throw new PikeError(
       'ERR_INVALID_OPTION',
       `optimizer must have the functions init and update, as those of optax do, but is ${show(optimizer)}.`,
     );
-  if (metric !== undefined) requireOneOf('metric', metric, ['optimizer', 'plain']);
   if (adam !== undefined) checkAdamOptions(adam);
   if (jitOptimizer !== undefined) requireBoolean('jitOptimizer', jitOptimizer);
   checkStepOptions(options);
-  return requireFloat32Leaves(jax, 'params', options.params);
+  const leaves = requireFloat32Leaves(jax, 'params', options.params);
+  if (optimizerState !== undefined) requireState(jax, 'optimizerState', optimizerState, jitOptimizer ?? true);
+  return leaves;
 }

@@ -1,7 +1,7 @@
 /** Trees of jax-js arrays, and who owns them. */
 import type * as jaxjs from '@jax-js/jax';
 import { PikeError } from '../../errors.js';
-import { show } from '../../validate.js';
+import { hasMethods, show } from '../../validate.js';
 
 export type Jax = typeof jaxjs;
 
@@ -21,13 +21,26 @@ export interface Optimizer {
   update(gradients: any, state: any, params?: any): [any, any];
 }
 
+/** @throws PikeError `ERR_INVALID_OPTION` */
+export function requireJax(jax: unknown): void {
+  if (
+    !hasMethods(jax, ['valueAndGrad', 'jit', 'Array']) ||
+    !hasMethods((jax as { tree?: unknown }).tree, ['leaves'])
+  )
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `The first argument must be jax-js itself (import * as jax from '@jax-js/jax'), but is ${show(jax)}.`,
+    );
+}
+
 /**
  * The leaves of a tree of float32 arrays, not consumed.
  *
- * @throws PikeError `ERR_INVALID_OPTION` when it has none or holds anything but arrays, `ERR_DTYPE` when one is not float32
+ * @throws PikeError `ERR_INVALID_OPTION` when it has none or holds anything but arrays, `ERR_DTYPE` when one is not float32,
+ *   `ERR_DISPOSED` when one was freed
  */
 export function requireFloat32Leaves(jax: Jax, name: string, tree: unknown): jaxjs.Array[] {
-  const leaves = jax.tree.leaves(tree as Tree);
+  const leaves = leavesOf(jax, name, tree);
   if (leaves.length === 0)
     throw new PikeError('ERR_INVALID_OPTION', `${name} must hold at least one array, but it is empty.`);
   for (const leaf of leaves) {
@@ -39,7 +52,56 @@ export function requireFloat32Leaves(jax: Jax, name: string, tree: unknown): jax
     if (leaf.dtype !== 'float32')
       throw new PikeError('ERR_DTYPE', `${name} must be float32, but holds an array of ${leaf.dtype}.`);
   }
+  requireAlive(jax, name, leaves);
   return leaves;
+}
+
+/**
+ * A tree as `jit` takes it, such as the state of an optimiser.
+ *
+ * @param compiled false lets leaves of any kind pass
+ * @throws PikeError `ERR_INVALID_OPTION` for a leaf that is neither an array nor a number or a boolean, `ERR_DISPOSED` when
+ *   an array was freed
+ */
+export function requireState(jax: Jax, name: string, state: unknown, compiled: boolean): void {
+  const leaves: unknown[] = leavesOf(jax, name, state);
+  for (const leaf of leaves)
+    if (compiled && !(leaf instanceof jax.Array) && typeof leaf !== 'number' && typeof leaf !== 'boolean')
+      throw new PikeError(
+        'ERR_INVALID_OPTION',
+        `${name} must be arrays of jax-js, numbers or booleans in nested objects and lists, but holds ${show(leaf)}; with jitOptimizer: false it may hold anything.`,
+      );
+  requireAlive(jax, name, leaves);
+}
+
+function leavesOf(jax: Jax, name: string, tree: unknown): jaxjs.Array[] {
+  try {
+    return jax.tree.leaves(tree as Tree);
+  } catch (cause) {
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      `${name} must be a tree, but ${show(tree)} cannot be walked: does it hold itself?`,
+      { cause },
+    );
+  }
+}
+
+/** A tree owns a reference for each time that it holds an array. */
+function requireAlive(jax: Jax, name: string, leaves: readonly unknown[]): void {
+  for (const [array, count] of timesHeld(jax, leaves))
+    if (array.refCount < count)
+      throw new PikeError(
+        'ERR_DISPOSED',
+        array.refCount > 0
+          ? `${name} holds an array ${count} times, which has ${array.refCount} references: hand in array.ref.`
+          : `${name} holds an array that was disposed or consumed: hand in array.ref where you use one twice.`,
+      );
+}
+
+function timesHeld(jax: Jax, leaves: readonly unknown[]): Map<jaxjs.Array, number> {
+  const times = new Map<jaxjs.Array, number>();
+  for (const leaf of leaves) if (leaf instanceof jax.Array) times.set(leaf, (times.get(leaf) ?? 0) + 1);
+  return times;
 }
 
 /**
@@ -47,10 +109,10 @@ export function requireFloat32Leaves(jax: Jax, name: string, tree: unknown): jax
  * leave them behind when tracing fails.
  */
 export function consuming<T>(jax: Jax, owned: readonly unknown[], call: () => T): T {
-  const references = new Map<jaxjs.Array, number>();
-  for (const tree of owned)
-    for (const leaf of jax.tree.leaves(tree as Tree))
-      if (leaf instanceof jax.Array) references.set(leaf, (references.get(leaf) ?? 0) + 1);
+  const references = timesHeld(
+    jax,
+    owned.flatMap((tree) => jax.tree.leaves(tree as Tree)),
+  );
   const left = new Map([...references].map(([array, count]) => [array, array.refCount - count]));
   try {
     return call();

@@ -2,8 +2,9 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { type AdamConstants, writeAdamMetric } from '../common/adam.js';
 import type { Write } from '../common/collector.js';
-import type { Tf } from './batches.js';
+import { requireOptimizer, requireVariables } from './checks.js';
 import { elementsOf } from './memory.js';
+import type { Tf } from './tensors.js';
 
 /**
  * The diagonal D = 1/(√v̂ + ε) of Adam's metric, from the state of the optimiser before its next step: under Adam
@@ -11,11 +12,14 @@ import { elementsOf } from './memory.js';
  * is for SGD). A parameter that has never had a gradient has no scale yet: its D is 0, not 1/ε.
  *
  * @returns one array per variable, in their order; null when the optimiser is not Adam or has taken no step
+ * @throws PikeError `ERR_INVALID_OPTION`; `ERR_DTYPE`, `ERR_DISPOSED` for the variables
  */
 export async function adamPreconditioner(
   optimizer: tfjs.Optimizer,
   variables: readonly tfjs.Variable[],
 ): Promise<Float32Array[] | null> {
+  requireOptimizer(optimizer);
+  requireVariables(variables);
   const moments = await secondMoments(optimizer, variables);
   if (!moments) return null;
   const diagonal: Float32Array[] = [];

@@ -2,13 +2,18 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { PikeError } from '../../errors.js';
 import type { Mixer } from '../../mixer/mixer.js';
-import { show } from '../../validate.js';
+import {
+  hasMethods,
+  refuseUnknown,
+  requireFunction,
+  requireOptions,
+  requirePositiveInteger,
+  show,
+} from '../../validate.js';
+import { requireMixer } from '../common/checks.js';
 import type { DrawBatch } from '../common/micro-batches.js';
-
-export type Tf = typeof tfjs;
-
-/** A batch as the user's functions know it: any object; tensors among its values are disposed after use. */
-export type Batch = object;
+import { requireTf } from './checks.js';
+import { type Batch, disposeBatch, drawBatch, requireSamples, type Tf } from './tensors.js';
 
 /** What `fitDataset` takes. */
 export type LabeledBatch = {
@@ -22,38 +27,37 @@ export type LabeledBatch = {
  * Joins one source per task into a `DrawBatch`: each returns `n` samples, joined along the first axis.
  *
  * @param sources by task; `n` >= 1. The tensors returned are disposed after use: clone what you keep.
- * @throws PikeError `ERR_INVALID_OPTION` when a task has no source; the drawing, `ERR_SHAPE` when a source returns
- *   another number of samples
+ * @throws PikeError `ERR_INVALID_OPTION` when a task has no source, or a source no task; the drawing, `ERR_SHAPE` when a
+ *   source returns another number of samples, or samples of another shape than the others, and `ERR_DISPOSED`
  */
 export function drawFrom(
   tf: Tf,
   mixer: Mixer,
   sources: Readonly<Record<string, (n: number) => LabeledBatch | Promise<LabeledBatch>>>,
 ): DrawBatch<LabeledBatch> {
-  const ordered = mixer.tasks.map((task) => {
-    if (typeof sources[task] === 'function') return sources[task];
+  requireTf(tf);
+  requireMixer(mixer);
+  const { tasks } = mixer;
+  if (typeof sources !== 'object' || sources === null)
+    throw new PikeError('ERR_INVALID_OPTION', `sources must be an object by task, but is ${show(sources)}.`);
+  refuseUnknown('sources', sources, tasks);
+  const ordered = tasks.map((task) => {
+    const source: unknown = Object.hasOwn(sources, task) ? sources[task] : undefined;
+    if (typeof source === 'function') return sources[task];
     throw new PikeError(
       'ERR_INVALID_OPTION',
-      `sources['${task}'] must be a function that returns samples, but is ${show(sources[task])}.`,
+      `sources['${task}'] must be a function that returns samples, but is ${show(source)}.`,
     );
   });
   return async (counts) => {
+    requireCounts(counts, tasks);
     const parts: LabeledBatch[] = [];
     try {
       for (const [k, source] of ordered.entries()) {
         if (counts[k] === 0) continue;
         const part = await source(counts[k]);
-        if (!(part?.xs instanceof tf.Tensor) || !(part.ys instanceof tf.Tensor))
-          throw new PikeError(
-            'ERR_SHAPE',
-            `sources['${mixer.tasks[k]}'] must return { xs, ys }, two tensors, but returned ${show(part)}.`,
-          );
-        parts.push(part);
-        if (part.xs.shape[0] !== counts[k] || part.ys.shape[0] !== counts[k])
-          throw new PikeError(
-            'ERR_SHAPE',
-            `sources['${mixer.tasks[k]}'] was asked for ${counts[k]} samples, but returned ${part.xs.shape[0]} xs and ${part.ys.shape[0]} ys.`,
-          );
+        if (typeof part === 'object' && part !== null) parts.push(part);
+        checkPart(tf, `sources['${tasks[k]}']`, part, counts[k], parts[0]);
       }
       // A copy also of a single part, so that all parts can be disposed alike.
       return tf.tidy(() => ({
@@ -66,27 +70,70 @@ export function drawFrom(
   };
 }
 
+function requireCounts(counts: ArrayLike<number>, tasks: readonly string[]): void {
+  const { length } = tasks;
+  const list: readonly unknown[] = Array.from(counts ?? []);
+  if (list.length !== length || list.some((n) => !Number.isSafeInteger(n) || (n as number) < 0))
+    throw new PikeError(
+      'ERR_SHAPE',
+      `counts must be ${length} numbers of samples, one per task, as mixer.next() returns them, but is ${show(counts)}.`,
+    );
+  if (list.every((n) => n === 0))
+    throw new PikeError('ERR_SHAPE', 'counts must ask for at least one sample, but all are 0.');
+}
+
+/** @param first part of the same batch, which the others must fit */
+function checkPart(tf: Tf, what: string, part: LabeledBatch, samples: number, first: LabeledBatch): void {
+  for (const name of ['xs', 'ys'] as const)
+    if (!(part?.[name] instanceof tf.Tensor) || part[name].rank === 0)
+      throw new PikeError(
+        'ERR_SHAPE',
+        `${what} must return { xs, ys }, two tensors of samples along the first axis, but returned ${show(part)}.`,
+      );
+  requireSamples(tf, what, part, samples);
+  for (const name of ['xs', 'ys'] as const)
+    if (kindOf(part[name]) !== kindOf(first[name]))
+      throw new PikeError(
+        'ERR_SHAPE',
+        `${what} returned ${name} of ${kindOf(part[name])}, but a source before it ${kindOf(first[name])}: they cannot be joined.`,
+      );
+}
+
+function kindOf({ dtype, shape }: tfjs.Tensor): string {
+  return `${dtype} [n${shape
+    .slice(1)
+    .map((size) => `, ${size}`)
+    .join('')}]`;
+}
+
 /**
  * A dataset of mixed batches for `model.fitDataset`. Each batch takes the mixer one step on, so a change of
  * weights acts on the very next one: do not put `shuffle` or `prefetch` behind it, which would delay it. Loss weights
  * of a rule (`mixer.lossWeights`) have no way into `fitDataset`; `createTrainer` applies them.
  *
  * @param options.batches batches per pass through the dataset (an epoch); without end when left out
+ * @throws PikeError `ERR_INVALID_OPTION`; the dataset, `ERR_SHAPE`, `ERR_DTYPE` or `ERR_DISPOSED` for what `draw` returns
  */
 export function mixedDataset<B extends Batch>(
   tf: Tf,
   mixer: Mixer,
   options: { draw: DrawBatch<B>; batches?: number },
 ): tfjs.data.Dataset<tfjs.TensorContainer> {
+  requireTf(tf);
+  if (!hasMethods(tf.data, ['generator']))
+    throw new PikeError(
+      'ERR_INVALID_OPTION',
+      'The first argument must be all of TensorFlow.js: this one has no tf.data, which is in @tensorflow/tfjs.',
+    );
+  requireMixer(mixer);
+  requireOptions('mixedDataset', options, ['draw', 'batches']);
   const { draw, batches = Infinity } = options;
+  requireFunction('draw', draw);
+  if (batches !== Infinity) requirePositiveInteger('batches', batches);
   async function* mixed() {
-    for (let i = 0; i < batches; i++) yield (await draw(mixer.next())) as unknown as tfjs.TensorContainer;
+    for (let i = 0; i < batches; i++)
+      yield (await drawBatch(tf, draw, mixer.next())) as unknown as tfjs.TensorContainer;
   }
   // tf.data's types know of plain generators only; it runs asynchronous ones.
   return tf.data.generator(mixed as unknown as () => Generator<tfjs.TensorContainer>);
-}
-
-/** Disposes the tensors among a batch's values. Not `tf.dispose`: it would walk every element of a typed array. */
-export function disposeBatch(tf: Tf, batch: Batch): void {
-  for (const value of Object.values(batch)) if (value instanceof tf.Tensor) value.dispose();
 }

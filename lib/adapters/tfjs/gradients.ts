@@ -1,21 +1,22 @@
 /** Gradients by `tf.variableGrads`, and what a probe and a trainer ask for alike. */
 import type * as tfjs from '@tensorflow/tfjs';
+import { PikeError } from '../../errors.js';
 import type { Mixer } from '../../mixer/mixer.js';
-import { requireOneOf } from '../../validate.js';
+import { show } from '../../validate.js';
 import { ADAM_WARM_UP } from '../common/adam.js';
 import { RowCollector, type RowMode, type Write } from '../common/collector.js';
 import type { Stopwatch } from '../common/cost.js';
 import { type DrawBatch, type MicroBatch, onlyTask } from '../common/micro-batches.js';
 import { adamMetric, isAdam } from './adam.js';
-import { type Batch, disposeBatch, type Tf } from './batches.js';
 import { elementsOf } from './memory.js';
+import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
 
 /** Mean loss of a batch over its samples, as a scalar tensor on which gradients can be taken. */
 export type BatchLoss<B extends Batch> = (batch: B) => tfjs.Scalar;
 
 /** What gradients are taken of, and how they are measured. */
 export interface GradientOptions<B extends Batch> {
-  /** Returns `sum(counts)` samples, those of the first task first; its tensors are disposed after use. */
+  /** Returns `sum(counts)` samples, those of the first task first, along the first axis of its tensors, which are disposed after use. */
   draw: DrawBatch<B>;
   /** Mean loss of a batch. */
   loss: BatchLoss<B>;
@@ -32,12 +33,10 @@ export interface GradientOptions<B extends Batch> {
   rows?: RowMode;
 }
 
-/** @throws PikeError `ERR_INVALID_OPTION` */
 export function collectorOf<B extends Batch>(
   mixer: Mixer,
-  { variables, metric, rows }: GradientOptions<B>,
+  { variables, rows }: GradientOptions<B>,
 ): RowCollector {
-  if (metric !== undefined) requireOneOf('metric', metric, ['optimizer', 'plain']);
   return new RowCollector(
     mixer,
     variables.map((variable) => variable.size),
@@ -59,13 +58,33 @@ export async function metricOf<B extends Batch>(
   return adamMetric(tf, optimizer, variables);
 }
 
+/**
+ * The mean loss of a batch.
+ *
+ * @throws PikeError `ERR_SHAPE` when it is no scalar; or what `loss` throws
+ */
+export function lossOf<B extends Batch>(tf: Tf, { loss }: GradientOptions<B>, batch: B): tfjs.Scalar {
+  const value: unknown = loss(batch);
+  if (value instanceof tf.Tensor && value.rank === 0) return value as tfjs.Scalar;
+  throw new PikeError(
+    'ERR_SHAPE',
+    `loss must return the mean over the samples, a scalar tensor, but returned ${
+      value instanceof tf.Tensor ? `one of shape [${value.shape.join(', ')}]` : show(value)
+    }.`,
+  );
+}
+
 export interface GradientPass {
   readonly loss: number;
   /** By name, without those of variables that the loss does not reach; the receiver disposes them. */
   readonly gradients: tfjs.NamedTensorMap;
 }
 
-/** The gradient of the mean loss of a freshly drawn micro-batch. */
+/**
+ * The gradient of the mean loss of a freshly drawn micro-batch.
+ *
+ * @throws PikeError as `drawBatch` and `lossOf`
+ */
 export async function gradientsOf<B extends Batch>(
   tf: Tf,
   mixer: Mixer,
@@ -73,11 +92,11 @@ export async function gradientsOf<B extends Batch>(
   microBatch: MicroBatch,
   watch: Stopwatch,
 ): Promise<GradientPass> {
-  const batch = await watch.time('draw', () => options.draw(onlyTask(mixer.tasks.length, microBatch)));
+  const counts = onlyTask(mixer.tasks.length, microBatch);
+  const batch = await watch.time('draw', () => drawBatch(tf, options.draw, counts));
   let pass: { value: tfjs.Scalar; grads: tfjs.NamedTensorMap };
   try {
-    // Tidy: of a loss that is no scalar, tfjs complains once it has its gradients.
-    pass = tf.tidy(() => tf.variableGrads(() => options.loss(batch), options.variables));
+    pass = tf.tidy(() => tf.variableGrads(() => lossOf(tf, options, batch), options.variables));
   } finally {
     disposeBatch(tf, batch);
   }

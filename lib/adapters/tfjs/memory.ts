@@ -1,6 +1,6 @@
 /** Elements of tensors, in memory of the host, without a copy where the backend of TensorFlow.js allows it. */
 import type * as tfjs from '@tensorflow/tfjs';
-import type { Tf } from './batches.js';
+import type { Tf } from './tensors.js';
 
 /** What of the wasm backend is used: both are in its published types. */
 interface WasmBackend {

@@ -2,30 +2,36 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import type { Mixer } from '../../mixer/mixer.js';
 import type { UpdateReport } from '../../mixer/report.js';
+import { requireFunction } from '../../validate.js';
+import { requireMixer } from '../common/checks.js';
 import { Stopwatch } from '../common/cost.js';
 import { onlyTask } from '../common/micro-batches.js';
-import { type Batch, disposeBatch, type Tf } from './batches.js';
+import { checkGradientArguments } from './checks.js';
 import {
   collectorOf,
   type GradientOptions,
   gradientsOf,
   isWarm,
+  lossOf,
   metricOf,
   writeGradients,
 } from './gradients.js';
+import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
 
 /**
  * A probe: draws `mixer.microBatches` micro-batches of every task, measures their gradients and updates the
  * weights. It costs samples and passes of its own; `createTrainer` measures on the training batch instead.
  *
- * @returns a function that resolves to the report, or to null while Adam's metric is not known yet
- * @throws PikeError `ERR_INVALID_OPTION`
+ * @returns a function that resolves to the report, or to null while Adam's metric is not known yet; it rejects with
+ *   `ERR_SHAPE`, `ERR_DTYPE` or `ERR_DISPOSED` for what `draw` and `loss` return, and the weights are as before
+ * @throws PikeError `ERR_INVALID_OPTION`; `ERR_DTYPE`, `ERR_DISPOSED` for the variables
  */
 export function createProbe<B extends Batch>(
   tf: Tf,
   mixer: Mixer,
   options: GradientOptions<B>,
 ): () => Promise<UpdateReport | null> {
+  checkGradientArguments('createProbe', tf, mixer, options);
   const { variables } = options;
   const collector = collectorOf(mixer, options);
   return async () => {
@@ -64,15 +70,16 @@ function activeTasks(mixer: Mixer): number[] {
 async function probeLosses<B extends Batch>(
   tf: Tf,
   mixer: Mixer,
-  { draw, loss }: GradientOptions<B>,
+  options: GradientOptions<B>,
 ): Promise<Record<string, number>> {
   const losses: Record<string, number> = {};
   for (const task of activeTasks(mixer)) {
     let sum = 0;
     for (let i = 0; i < mixer.microBatches; i++) {
-      const batch = await draw(onlyTask(mixer.tasks.length, { task, samples: mixer.microBatchSize }));
+      const counts = onlyTask(mixer.tasks.length, { task, samples: mixer.microBatchSize });
+      const batch = await drawBatch(tf, options.draw, counts);
       try {
-        const value = tf.tidy(() => loss(batch));
+        const value = tf.tidy(() => lossOf(tf, options, batch));
         try {
           sum += (await value.data())[0];
         } finally {
@@ -90,8 +97,13 @@ async function probeLosses<B extends Batch>(
 /**
  * A callback for `model.fit` and `model.fitDataset`: probes when the mixer is due, and puts the weights into
  * the history as `weight_<task>`.
+ *
+ * @param probe what `createProbe` returned, or a function of your own that measures and updates the mixer
+ * @throws PikeError `ERR_INVALID_OPTION`
  */
 export function mixerCallback(mixer: Mixer, probe: () => Promise<unknown>): tfjs.CustomCallbackArgs {
+  requireMixer(mixer);
+  requireFunction('probe', probe);
   return {
     onBatchBegin: async () => {
       if (mixer.due) await probe();

@@ -2,24 +2,21 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { PikeError } from '../../errors.js';
 import type { Mixer } from '../../mixer/mixer.js';
+import { checkStepOptions, STEP_OPTIONS } from '../common/checks.js';
 import { cutInto } from '../common/micro-batches.js';
-import {
-  checkStepOptions,
-  type Stack,
-  type StepOptions,
-  type TrainStep,
-  takeStep,
-} from '../common/trainer.js';
-import { type Batch, disposeBatch, type Tf } from './batches.js';
+import { type Stack, type StepOptions, type TrainStep, takeStep } from '../common/trainer.js';
+import { checkGradientArguments, requireOptimizer } from './checks.js';
 import {
   addScaled,
   collectorOf,
   type GradientOptions,
   gradientsOf,
   isWarm,
+  lossOf,
   metricOf,
   writeGradients,
 } from './gradients.js';
+import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
 
 /** Of `createTrainer`. */
 export interface TrainerOptions<B extends Batch> extends GradientOptions<B>, StepOptions {
@@ -34,16 +31,20 @@ export interface TrainerOptions<B extends Batch> extends GradientOptions<B>, Ste
  * task, and one that needs nothing none.
  *
  * @returns a function that takes one step: draws a batch, moves the variables, and updates the weights if due, which goes on
- *   beside the optimiser's work; `ERR_ORDER` while a step is in flight
- * @throws PikeError `ERR_INVALID_OPTION`
+ *   beside the optimiser's work. It rejects with `ERR_ORDER` while a step is in flight, and with `ERR_SHAPE`, `ERR_DTYPE` or
+ *   `ERR_DISPOSED` for what `draw` and `loss` return: variables, optimiser and weights are as before then,
+ *   and the batch counts as drawn
+ * @throws PikeError `ERR_INVALID_OPTION`; `ERR_DTYPE`, `ERR_DISPOSED` for the variables
  */
 export function createTrainer<B extends Batch>(
   tf: Tf,
   mixer: Mixer,
   options: TrainerOptions<B>,
 ): () => Promise<TrainStep> {
+  checkGradientArguments('createTrainer', tf, mixer, options, STEP_OPTIONS);
   checkStepOptions(options);
-  const { optimizer, variables, draw, loss, accumulate = false } = options;
+  requireOptimizer(options.optimizer);
+  const { optimizer, variables, draw, accumulate = false } = options;
   const collector = collectorOf(mixer, options);
 
   const stack: Stack = {
@@ -52,9 +53,9 @@ export function createTrainer<B extends Batch>(
     cut: (count, measure) => cutInto(measure || accumulate ? mixer.microBatches : 1, count),
 
     async whole(counts, watch) {
-      const batch = await watch.time('draw', () => draw(counts));
+      const batch = await watch.time('draw', () => drawBatch(tf, draw, counts));
       try {
-        const value = tf.tidy(() => optimizer.minimize(() => loss(batch), true, variables)!);
+        const value = tf.tidy(() => optimizer.minimize(() => lossOf(tf, options, batch), true, variables)!);
         try {
           const [mean] = await value.data();
           return { mean, tasks: null };

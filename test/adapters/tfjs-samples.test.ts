@@ -1,0 +1,244 @@
+/** A batch of TensorFlow.js is the samples that were asked for, in whatever form, or nothing is done with it. */
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createProbe, createTrainer, drawFrom, mixedDataset } from '../../lib/adapters/tfjs.js';
+import type { MixerOptions } from '../../lib/index.js';
+import { expectError } from '../support/expect.js';
+import { mixerOf } from '../support/small.js';
+
+beforeAll(async () => {
+  tf.env().set('PROD', true);
+  await tf.setBackend('cpu');
+});
+
+type Draw = (counts: Int32Array) => object;
+
+/** Forms of n samples, and the first tensor in them. */
+const forms: Record<string, { of: (n: number) => object; first: (batch: never) => tf.Tensor }> = {
+  'a tensor': { of: (n) => tf.ones([n, 2]), first: (batch: tf.Tensor) => batch },
+  'a list': { of: (n) => [tf.ones([n]), tf.ones([n, 1])], first: ([x]: tf.Tensor[]) => x },
+  'a record': {
+    of: (n) => ({ xs: tf.ones([n, 2]), ys: tf.ones([n]) }),
+    first: ({ xs }: { xs: tf.Tensor }) => xs,
+  },
+  'an object of a class': {
+    of: (n) =>
+      new (class {
+        xs = tf.ones([n]);
+      })(),
+    first: ({ xs }: { xs: tf.Tensor }) => xs,
+  },
+  'a record of lists and records': {
+    of: (n) => ({
+      xs: [tf.ones([n]), { mask: tf.ones([n, 2]) }],
+      names: ['a'],
+      at: new Date(),
+      ids: new Uint8Array(n),
+    }),
+    first: ({ xs }: { xs: [tf.Tensor] }) => xs[0],
+  },
+  'a record with a scalar': {
+    of: (n) => ({ temperature: tf.scalar(2), xs: tf.ones([n]) }),
+    first: ({ xs }: { xs: tf.Tensor }) => xs,
+  },
+};
+
+const sum = (counts: Int32Array) => counts.reduce((a, b) => a + b, 0);
+
+function setup(options: Partial<MixerOptions> = {}) {
+  const v = tf.variable(tf.tensor1d([0.5]));
+  const mixer = mixerOf({ updateInterval: 1, ...options });
+  const optimizer = tf.train.adam(0.1);
+  return { v, mixer, optimizer };
+}
+
+/** Everything that asks for a batch. */
+const users: Record<
+  string,
+  (s: ReturnType<typeof setup>, draw: Draw, loss: never) => () => Promise<unknown>
+> = {
+  'a measuring step': ({ v, mixer, optimizer }, draw, loss) =>
+    createTrainer(tf, mixer, { draw, loss, variables: [v], optimizer, metric: 'plain' }),
+  'a measuring step, streamed': ({ v, mixer, optimizer }, draw, loss) =>
+    createTrainer(tf, mixer, { draw, loss, variables: [v], optimizer, metric: 'plain', rows: 'streamed' }),
+  'a plain step': ({ v, mixer, optimizer }, draw, loss) =>
+    createTrainer(tf, mixer, { draw, loss, variables: [v], optimizer, measure: false }),
+  'an accumulating step': ({ v, mixer, optimizer }, draw, loss) =>
+    createTrainer(tf, mixer, { draw, loss, variables: [v], optimizer, measure: false, accumulate: true }),
+  'a probe': ({ v, mixer }, draw, loss) => createProbe(tf, mixer, { draw, loss, variables: [v] }),
+  'a probe of losses': ({ v }, draw, loss) =>
+    createProbe(tf, mixerOf({ rule: 'odm' }), { draw, loss, variables: [v] }),
+  'a dataset': ({ mixer }, draw) => {
+    const iterator = mixedDataset(tf, mixer, { draw }).iterator();
+    return async () => tf.dispose((await (await iterator).next()).value);
+  },
+};
+
+const table = Object.keys(users).flatMap((user) => Object.keys(forms).map((form) => [user, form] as const));
+
+describe.each([
+  ['more', 1],
+  ['fewer', -1],
+])('%s samples than were asked for are an error', (_, off) => {
+  it.each(table)('in %s, as %s', async (user, form) => {
+    const { of, first } = forms[form];
+    const given = setup();
+    const { v, mixer, optimizer } = given;
+    const loss = (batch: never) => first(batch).mean().mul(v.square().sum());
+    let wrong = false;
+    const run = users[user](given, (counts) => of(sum(counts) + (wrong ? off : 0)), loss as never);
+    await run();
+    const watched = () => [tf.memory().numTensors, v.dataSync()[0], optimizer.iterations, mixer.weights];
+    const before = watched();
+    wrong = true;
+    const message =
+      /draw was asked for (\d+) samples, but returned a tensor .*of shape \[\d+(, \d)?\]: the first axis/;
+    await expectError('ERR_SHAPE', message, run);
+    expect(watched()).toEqual(before);
+    wrong = false;
+    await run();
+    expect(tf.memory().numTensors).toBe(before[0]);
+  });
+});
+
+it('three samples for two are not measured as two', async () => {
+  const { v, mixer, optimizer } = setup({ batchSize: 16 });
+  const train = createTrainer(tf, mixer, {
+    draw: (counts) => ({ x: tf.ones([Math.ceil(1.5 * sum(counts))]) }),
+    loss: ({ x }: { x: tf.Tensor }) => x.mul(v).mean() as tf.Scalar,
+    variables: [v],
+    optimizer,
+    metric: 'plain',
+  });
+  await expectError('ERR_SHAPE', /asked for 2 samples, but returned a tensor 'x' of shape \[3\]/, train);
+});
+
+describe('what is no batch', () => {
+  it.each([
+    ['nothing', () => undefined, 'ERR_DTYPE', /draw must return a batch, an object, but returned undefined/],
+    ['null', () => null, 'ERR_DTYPE', /but returned null/],
+    ['a number', async () => 8, 'ERR_DTYPE', /but returned 8/],
+    [
+      'one that is wrong deep down',
+      (n: number) => ({ xs: [tf.ones([n]), { b: tf.ones([n + 1]) }] }),
+      'ERR_SHAPE',
+      /'xs\.1\.b' of shape/,
+    ],
+  ] as const)('%s', async (_, of, code, message) => {
+    for (const use of Object.values(users)) {
+      const given = setup();
+      const run = use(
+        given,
+        ((counts: Int32Array) => of(sum(counts))) as never,
+        (() => given.v.sum()) as never,
+      );
+      const before = tf.memory().numTensors;
+      await expectError(code, message, run);
+      expect(tf.memory().numTensors).toBe(before);
+    }
+  });
+
+  it('one that was used, and so disposed, before', async () => {
+    for (const use of Object.values(users)) {
+      const given = setup();
+      const kept = new Map<number, object>();
+      const draw = (counts: Int32Array) => {
+        const n = sum(counts);
+        if (!kept.has(n)) kept.set(n, { xs: tf.ones([n]) });
+        return kept.get(n)!;
+      };
+      const run = use(given, draw, (({ xs }: { xs: tf.Tensor }) => xs.mul(given.v).mean()) as never);
+      const twice = async () => {
+        await run();
+        await run();
+      };
+      await expectError(
+        'ERR_DISPOSED',
+        /draw returned a tensor 'xs' that was disposed.*return a clone/,
+        twice,
+      );
+    }
+  });
+
+  it('tensors that an object among its values holds stay', async () => {
+    const { v, mixer, optimizer } = setup();
+    const model = new (class {
+      table = tf.ones([3]);
+    })();
+    const cyclic: { xs?: tf.Tensor; self?: object; model: object } = { model };
+    cyclic.self = cyclic;
+    const train = createTrainer(tf, mixer, {
+      draw: (counts) => ({ ...cyclic, xs: tf.ones([sum(counts)]) }),
+      loss: ({ xs }) => xs.mul(v).mean() as tf.Scalar,
+      variables: [v],
+      optimizer,
+    });
+    await train();
+    expect(model.table.isDisposed).toBe(false);
+  });
+});
+
+describe('a loss that is no mean', () => {
+  it.each([
+    [
+      'of every sample',
+      ({ xs }: { xs: tf.Tensor }) => xs,
+      /loss must return the mean.*but returned one of shape \[\d\]/,
+    ],
+    ['in a list', () => tf.ones([1]), /of shape \[1\]/],
+    ['as a number', () => 3, /but returned 3/],
+    ['later', async () => tf.scalar(1), /but returned an object of type Promise/],
+    ['never', () => undefined, /but returned undefined/],
+  ] as const)('%s', async (name, loss, message) => {
+    for (const [user, use] of Object.entries(users)) {
+      if (user === 'a dataset') continue;
+      const given = setup();
+      const run = use(given, (counts) => ({ xs: tf.ones([sum(counts)]) }), loss as never);
+      const before = [tf.memory().numTensors, given.v.dataSync()[0], given.optimizer.iterations];
+      await expectError('ERR_SHAPE', message, run);
+      const after = [tf.memory().numTensors, given.v.dataSync()[0], given.optimizer.iterations];
+      if (name !== 'later') expect(after).toEqual(before);
+    }
+  });
+});
+
+describe('drawFrom', () => {
+  const one = (n: number) => ({ xs: tf.ones([n, 2]), ys: tf.ones([n]) });
+  it.each([
+    [
+      'other shapes',
+      (n: number) => ({ xs: tf.ones([n, 3]), ys: tf.ones([n]) }),
+      /sources\['b'\] returned xs of float32 \[n, 3\], but a source before it float32 \[n, 2\]/,
+    ],
+    [
+      'other types',
+      (n: number) => ({ xs: tf.ones([n, 2]), ys: tf.ones([n], 'int32') }),
+      /returned ys of int32 \[n\], but a source before it float32 \[n\]/,
+    ],
+    [
+      'scalars',
+      () => ({ xs: tf.scalar(1), ys: tf.scalar(1) }),
+      /sources\['b'\] must return \{ xs, ys \}, two tensors of samples/,
+    ],
+    ['no targets', (n: number) => ({ xs: tf.ones([n, 2]) }), /sources\['b'\] must return \{ xs, ys \}/],
+    [
+      'too few targets',
+      (n: number) => ({ xs: tf.ones([n, 2]), ys: tf.ones([n - 1]) }),
+      /asked for 2 samples, but returned a tensor 'ys' of shape \[1\]/,
+    ],
+  ])('names the source of %s, and frees all', async (_, other, message) => {
+    const draw = drawFrom(tf, mixerOf(), { a: one, b: other as never });
+    const before = tf.memory().numTensors;
+    await expectError('ERR_SHAPE', message, () => draw(Int32Array.of(1, 2)));
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('names a source that returns what was used before', async () => {
+    const kept = one(2);
+    const draw = drawFrom(tf, mixerOf(), { a: () => kept, b: one });
+    tf.dispose(await draw(Int32Array.of(2, 1)));
+    await expectError('ERR_DISPOSED', /sources\['a'\] returned a tensor 'xs' that was disposed/, () =>
+      draw(Int32Array.of(2, 1)),
+    );
+  });
+});
