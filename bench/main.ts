@@ -8,8 +8,17 @@ const benches: Record<string, () => Promise<(args: readonly string[]) => Promise
   rules: async () => (await import('./rules/command.js')).runRulesBench,
 };
 
+const usage = `Measures speed, and holds it against targets: npm run bench -- NAME [FLAGS]
+
+  cpu     the kernels on this machine's CPU, next to its memory and to other libraries
+  gpu     the CUDA kernels on this machine's GPU: results, bits, speed
+  rules   what an update of 128 weights costs by every rule
+
+npm run bench -- NAME --help tells the flags of each.`;
+
 const [name = '', ...args] = process.argv.slice(2);
-if (Object.hasOwn(benches, name)) {
+if (name === '--help' || name === '-h') console.log(usage);
+else if (Object.hasOwn(benches, name)) {
   const run = await benches[name]();
   process.exitCode = await run(args);
 } else {

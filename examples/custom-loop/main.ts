@@ -37,7 +37,8 @@ async function main(): Promise<void> {
       list.push(await train({ data, steps, seed: seed + i, adaptive: name === 'PiKE' }));
   }
   console.log(format(runs));
-  console.log(`${steps} steps; ± one standard error over ${seeds} seed${seeds > 1 ? 's' : ''}`);
+  // One seed tells nothing of an error.
+  console.log(`${steps} steps; ${seeds > 1 ? `± one standard error over ${seeds} seeds` : `seed ${seed}`}`);
 }
 
 function format(runs: Record<string, readonly Run[]>): string {

@@ -4,7 +4,7 @@
  * the same number of samples: with a uniform mixture, with a mixture that PiKE, or any other rule, decides while training
  * runs, and with one fixed mixture. `--help` tells the rest.
  */
-import { Mixer, type MixerOptions, PikeError } from 'pike-mixer';
+import { Mixer, type MixerOptions, PikeError, proportional } from 'pike-mixer';
 import { parseArguments, usage } from './arguments.js';
 import { finalLosses, type RunResult } from './comparison.js';
 import { builtInMixture, type Mixture, userMixture } from './mixtures.js';
@@ -54,10 +54,9 @@ async function main(): Promise<void> {
       for (const { mixing, weights, rule } of mixings) {
         const log = given.log === null ? null : { path: given.log, append: runs.length > 0 };
         const { steps } = given;
-        // A given mixture stays as it is given, also where the default floor would raise it.
         const options = rule
           ? ruleOptions(rule, { ...facts, referenceLosses })
-          : { initialWeights: weights, minWeight: 0 };
+          : { rule: proportional({ sizes: weights }) };
         const adaptive = rule !== null;
         const run = { stack, mixing, options, adaptive, sources, seed, steps, backend, log };
         runs.push(await train(run, progress));

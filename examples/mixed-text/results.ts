@@ -28,11 +28,11 @@ export function formatResults(runs: readonly RunResult[], tasks: readonly string
     average((run) => mean(finalLosses(run))),
   );
   row(
-    'highest − lowest',
+    'highest − lowest, in the end',
     average((run) => spreadOf(run).last),
   );
   row(
-    'at first, at most',
+    '… at first, and at most',
     (mixing) =>
       `${average((run) => spreadOf(run).first)(mixing)}, ${average((run) => spreadOf(run).most)(mixing)}`,
   );
@@ -61,7 +61,7 @@ export function formatResults(runs: readonly RunResult[], tasks: readonly string
   const costs = mixings.slice(1).flatMap((mixing) => formatCost(mixing, of(mixing)));
   const seeds = of(base).length;
   const legend =
-    'Nats per byte on text kept out of training; lower is better.' +
+    "Nats per byte on text kept out of training, of the weights' running average (decay .98); lower is better." +
     (seeds > 1 ? ` Mean ± standard error over ${seeds} seeds.` : '');
   return [legend, table.toString(), ...remarks, ...formatSpreads(mixings, of), ...costs].join('\n');
 }
@@ -141,8 +141,10 @@ function formatRemark(
     );
   const list = (names: string[]) => (names.length > 0 ? names.join(', ') : 'none');
   const verdict =
-    difference < 0
-      ? `ended ${(-difference).toFixed(4)} below ${base}`
-      : `did not beat ${base}: it ended ${difference.toFixed(4)} above`;
+    Math.abs(difference) < 5e-5
+      ? `ended level with ${base}, to four digits`
+      : difference < 0
+        ? `ended ${(-difference).toFixed(4)} below ${base}`
+        : `did not beat ${base}: it ended ${difference.toFixed(4)} above`;
   return `${mixing} ${verdict}. Better: ${list(named(false))}. Worse: ${list(named(true))}.`;
 }

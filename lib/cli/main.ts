@@ -62,6 +62,12 @@ function printableUsage(text: string): string {
   return `${printable(complaint)}${suggestion}\n`;
 }
 
+/** `help nope`: commander would print its help without a word why; `nope` alone says what is wrong, and suggests another. */
+function isHelpOfUnknown({ commands }: Command, [help, name]: readonly string[]): boolean {
+  const isKnown = commands.some((command) => command.name() === name);
+  return help === 'help' && name !== undefined && !name.startsWith('-') && !isKnown;
+}
+
 /**
  * Runs one command line.
  *
@@ -70,7 +76,8 @@ function printableUsage(text: string): string {
  */
 export async function run(args: readonly string[], io: Io): Promise<number> {
   try {
-    await program(io).parseAsync(args, { from: 'user' });
+    const main = program(io);
+    await main.parseAsync(isHelpOfUnknown(main, args) ? args.slice(1) : args, { from: 'user' });
     return EXIT.done;
   } catch (error) {
     const { exitCode, text } = explainFailure(error);

@@ -1,5 +1,5 @@
 /** Files that commands write: never over what was not meant, and never half of one. */
-import { readlinkSync, realpathSync } from 'node:fs';
+import { existsSync, readlinkSync, realpathSync } from 'node:fs';
 import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { CommandFailure, EXIT } from './exit-codes.js';
@@ -18,7 +18,7 @@ export interface OutputRules {
   readonly force: boolean;
 }
 
-/** A slip of the hand, such as the log's name behind -o, must not cost a run. */
+/** A slip of the hand, such as the log's name behind -o, must not cost a run; nor a folder that is not there a long reading. */
 export async function refuseToHarm(
   output: string,
   { inputs, what, isOne, force }: OutputRules,
@@ -27,6 +27,9 @@ export async function refuseToHarm(
   if (inputs.some((input) => isSame(input, output)))
     throw new CommandFailure(EXIT.usage, `${output} is a log to be read: the ${what} would replace it`);
   const head = await firstBytes(output, 512);
+  const folder = dirname(targetOf(output));
+  if (head === null && !existsSync(folder))
+    throw new CommandFailure(EXIT.file, `cannot write ${output}: there is no folder ${folder}`);
   if (head === null || force || head.trim() === '' || isOne(head)) return;
   throw new CommandFailure(
     EXIT.usage,
@@ -75,8 +78,10 @@ async function replaceFile(path: string, text: string): Promise<void> {
     await writeFile(beside, text);
     await rename(beside, target);
   } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
+    await rm(beside, { force: true }).catch(() => {});
+    // Node's words up to the name of the file beside, which nobody gave.
+    const why = (error as Error).message.replace(/, \w+( '.*)?$/s, '');
+    throw new CommandFailure(EXIT.file, `cannot write ${path}: ${why}`, { cause: error });
   }
 }
 

@@ -15,7 +15,7 @@ const EXAMPLES = `
 Examples:
   $ pike-mixer verify                    everything, on the CPU: some minutes
   $ pike-mixer verify --quick            less of everything: some seconds
-  $ pike-mixer verify --backend cuda     the kernels of the GPU
+  $ pike-mixer verify --backend cuda     the kernels of the GPU, which have not yet run on one
   $ pike-mixer verify --seed 7 --json    other random numbers, for a program
 
 What is promised: norms N, products and variances as those of the TypeScript reference to within 1e-6 for random numbers,

@@ -167,9 +167,11 @@ function costTable(run: LoggedRun, rows: number): CostTable {
       share: seconds > 0 ? mixing / seconds : null,
     };
   });
+  // In a replay nothing was measured: no time is not a time of 0.
+  const known = mixing > 0 ? log : [];
   return tableOf(
-    log,
-    log.length,
+    known,
+    known.length,
     {
       seconds: { series: 1, at: (row) => row.seconds },
       share: { series: 1, at: (row) => row.share },

@@ -24,7 +24,10 @@ export interface RunSummary {
   finalLosses: Record<string, number | null> | null;
   /** Step of that evaluation. */
   finalLossStep: number | null;
-  /** Time that measuring and updating took: in all, per update, and as a share of `seconds`. Null without updates. */
+  /**
+   * Time that measuring and updating took: in all, per update, and as a share of `seconds`. Null without updates, and of a
+   * replay, in which nothing was measured.
+   */
   mixing: { seconds: number; secondsPerUpdate: number; share: number | null } | null;
   events: { warnings: number; missed: number; retired: number };
 }
@@ -51,7 +54,7 @@ export function summaryOf(run: LoggedRun): RunSummary {
       : null,
     finalLossStep: evaluation?.step ?? null,
     mixing:
-      run.updates.length > 0
+      mixingSeconds > 0
         ? {
             seconds: mixingSeconds,
             secondsPerUpdate: mixingSeconds / run.updates.length,
@@ -121,7 +124,7 @@ export function sentenceOf(summary: RunSummary): string {
   }
   if (mixing)
     parts.push(
-      `measuring and updating took ${duration(mixing.secondsPerUpdate)} per update${mixing.share === null ? '' : `, ${percent(mixing.share)} of the time`}`,
+      `measuring and updating took ${duration(mixing.secondsPerUpdate)} per update${mixing.share === null ? '' : `, ${percent(mixing.share)} of all time since the log was opened`}`,
     );
   return `${parts.join('; ')}.`;
 }

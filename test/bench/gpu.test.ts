@@ -64,6 +64,14 @@ describe('the command', () => {
     expect([status, stderr.split('\n').length]).toEqual([1, 2]);
   });
 
+  it('without a name, tells the names', () => {
+    for (const flag of ['--help', '-h']) {
+      const { status, stdout, stderr } = bench([flag]);
+      expect([status, stderr]).toEqual([0, '']);
+      for (const name of ['cpu', 'gpu', 'rules']) expect(stdout).toMatch(new RegExp(`^  ${name} +\\w`, 'm'));
+    }
+  });
+
   it('explains itself', () => {
     const { status, stdout } = bench(['gpu', '--help']);
     expect(status).toBe(0);

@@ -43,6 +43,15 @@ describe('pike-mixer', () => {
     expect(err).toMatch(/unknown command 'docter'\n\(Did you mean doctor\?\)/);
   });
 
+  it('says why there is no help of an unknown command', async () => {
+    const { code, out, err } = await runCli('help', 'docter');
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(/unknown command 'docter'\n\(Did you mean doctor\?\)/);
+    for (const args of [['help'], ['help', 'help'], ['help', '--help']])
+      expect(await runCli(...args)).toMatchObject({ code: 0, err: '', out: (await runCli('--help')).out });
+    expect(await runCli('help', 'doctor')).toEqual(await runCli('doctor', '--help'));
+  });
+
   it('refuses an unknown option and a superfluous argument of a command', async () => {
     const option = await runCli('doctor', '--jsno');
     expect({ code: option.code, out: option.out }).toEqual({ code: 2, out: '' });

@@ -111,7 +111,12 @@ it('says which file it cannot use', async () => {
   writeFileSync(path('empty.jsonl'), '');
   expect((await runCli('report', path('empty.jsonl'), '-o', path('page.html'))).code).toBe(3);
   const nowhere = path('none/page.html');
-  expect(await runCli('report', path('a.jsonl'), '-o', nowhere)).toMatchObject({ code: 3 });
+  const refused = { code: 3, err: `error: cannot write ${nowhere}: there is no folder ${path('none')}\n` };
+  expect(await runCli('report', path('a.jsonl'), '-o', nowhere)).toMatchObject(refused);
+  // The name of the file beside it, which would be too long, is nobody's concern.
+  const long = path('x'.repeat(250));
+  const tooLong = { code: 3, err: `error: cannot write ${long}: ENAMETOOLONG: name too long\n` };
+  expect(await runCli('report', path('a.jsonl'), '-o', long)).toMatchObject(tooLong);
   expect(await runCli('report', path('a.jsonl'), '-o', folder)).toMatchObject({ code: 3 });
   expect((await runCli('report')).code).toBe(2);
   expect(existsSync(path('page.html'))).toBe(false);

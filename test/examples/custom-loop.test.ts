@@ -92,6 +92,7 @@ describe('the program', () => {
     for (const row of ['hard', 'easy', 'repetitive', 'mean', 'share of them spent on mixing'])
       expect(stdout).toMatch(new RegExp(`│ ${row} +│ +\\d.* ± .*│ +\\d.* ± .*│`));
     expect(stdout).toContain('20 steps; ± one standard error over 2 seeds');
+    expect(program('--steps', '20', '--seed', '3').stdout).toMatch(/^20 steps; seed 3$/m);
   });
 
   it.each([

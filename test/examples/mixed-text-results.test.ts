@@ -38,8 +38,8 @@ describe('results', () => {
     });
     const runs = [spread('uniform', [0.5, 2, 1.5]), spread('balanced τ=3', [0.5, 1.75, 0.75])];
     const text = formatResults(runs, ['a', 'b']);
-    expect(text).toMatch(/│ highest − lowest +│ 1\.500 +│ 0\.750 +│/);
-    expect(text).toMatch(/│ at first, at most +│ 0\.500, 2\.000 +│ 0\.500, 1\.750 +│/);
+    expect(text).toMatch(/│ highest − lowest, in the end +│ 1\.500 +│ 0\.750 +│/);
+    expect(text).toMatch(/│ … at first, and at most +│ 0\.500, 2\.000 +│ 0\.500, 1\.750 +│/);
     expect(text).toContain(
       'balanced τ=3: highest − lowest task loss 0.500 at first, 1.750 at most, 0.750 in the end (uniform: 1.500).',
     );
@@ -60,6 +60,8 @@ describe('results', () => {
     const worse = formatResults([run('uniform', 1, [4, 2]), run('pike', 1, [4, 2.25])], ['a', 'b']);
     expect(worse).toContain('pike did not beat uniform: it ended 0.2500 above. Better: none.');
     expect(worse).toContain('not reached');
+    const level = formatResults([run('uniform', 1, [4, 2]), run('pike', 1, [4, 2.00001])], ['a', 'b']);
+    expect(level).toContain('pike ended level with uniform, to four digits. Better: none.');
     const seeds = [1, 2].flatMap((seed) => [run('uniform', seed, [4, 2]), run('pike', seed, [4, seed])]);
     expect(formatResults(seeds, ['a', 'b'])).toContain('-0.5000 ± 0.5000');
   });

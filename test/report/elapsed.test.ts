@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type LoggedRun, readRunLog } from '../../lib/index.js';
+import { type LoggedRun, readRunLog, replay } from '../../lib/index.js';
 import { pageData } from '../../lib/report/collect.js';
-import { summaryOf } from '../../lib/report/summary.js';
+import { sentenceOf, summaryOf } from '../../lib/report/summary.js';
 import { trainLogged } from '../support/logged-training.js';
 
 let folder: string;
@@ -63,4 +63,23 @@ it('counts no time of what is done again', async () => {
   expect(seconds).toEqual([2500, 12]);
   // Start, 10 steps and the updates at 0 and 5.
   expect(run.seconds.slice(0, 2)).toEqual([1200, 0]);
+});
+
+it('says nothing of the cost of a replay, in which nothing was measured', async () => {
+  const run = await resumed([20], [100, 1]);
+  expect(summaryOf(run).mixing).toEqual({ seconds: 6, secondsPerUpdate: 1, share: 6 / 2512 });
+  expect(sentenceOf(summaryOf(run))).toMatch(
+    /; measuring and updating took 1 s per update, 0\.24 % of all time since the log was opened\.$/,
+  );
+  const { run: replayed } = replay(run, { zeta1: 0.1 });
+  expect(replayed.updates).toHaveLength(6);
+  expect(summaryOf(replayed)).toMatchObject({ updates: 6, mixing: null });
+  expect(sentenceOf(summaryOf(replayed))).not.toContain('took');
+  const [measured, again] = pageData([run, replayed], 'x').runs;
+  expect(measured!.cost.step).toHaveLength(6);
+  expect(again).toMatchObject({
+    mixingShare: null,
+    mixingSecondsPerUpdate: null,
+    cost: { step: [], rows: 0 },
+  });
 });

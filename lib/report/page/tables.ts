@@ -61,9 +61,13 @@ export function finalTable(context: Context): HTMLElement {
       'p',
       { class: 'caption' },
       element('b', {}, 'Table 1. '),
-      `Held-out losses ${when}, in the unit of the log, and the last weights.${
+      `Held-out losses ${when}, in the unit in which they were logged, and the last weights.${
         runs.length > 1 ? ' Bold: the lowest loss of a row.' : ''
-      }${hidden > 0 ? ` The CSV has ${whole(hidden)} more ${hidden === 1 ? 'task' : 'tasks'}; select them above to see them here.` : ''}`,
+      }${hidden > 0 ? ` The CSV has ${whole(hidden)} more ${hidden === 1 ? 'task' : 'tasks'}; select them above to see them here.` : ''}${
+        isCostKnown(runs)
+          ? ' All time: since the log was opened, evaluation and everything else that the run did included.'
+          : ''
+      }`,
     ),
   );
 }
@@ -136,8 +140,10 @@ function row(
   );
 }
 
+const isCostKnown = (runs: readonly PageRun[]) => runs.some(({ mixingShare }) => mixingShare !== null);
+
 function costRows(runs: readonly PageRun[]): HTMLElement[] {
-  if (runs.every(({ mixingShare }) => mixingShare === null)) return [];
+  if (!isCostKnown(runs)) return [];
   const line = (title: string, text: (run: PageRun) => string) =>
     element(
       'tr',
@@ -146,10 +152,10 @@ function costRows(runs: readonly PageRun[]): HTMLElement[] {
       ...runs.map((run) => element('td', { class: 'number' }, text(run))),
     );
   const lines = [
-    line('mixing, share of the time', ({ mixingShare }) =>
+    line('measuring and updating, share of all time', ({ mixingShare }) =>
       mixingShare === null ? '–' : percent(mixingShare),
     ),
-    line('mixing, ms per update', ({ mixingSecondsPerUpdate: seconds }) =>
+    line('measuring and updating, ms per update', ({ mixingSecondsPerUpdate: seconds }) =>
       seconds === null ? '–' : format(Number((1000 * seconds).toPrecision(3))),
     ),
   ];

@@ -16,7 +16,7 @@ import {
 } from '../series.js';
 
 const height = 150;
-const none = 'the log has no updates, so mixing measured nothing';
+const none = 'the log has no updates, or is a replay, in which nothing was measured';
 
 export const costChart: Chart = {
   id: 'cost',
