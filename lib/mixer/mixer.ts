@@ -12,7 +12,7 @@ import { PikeError } from '../errors.js';
 import { type Gradient, viewGradient } from '../gradients/gradient.js';
 import type { Place } from '../gradients/layout.js';
 import { momentsOf } from '../statistics/subset.js';
-import { refuseUnknown, requirePositiveInteger, requireSignal, show } from '../validate.js';
+import { refuseUnknown, requireOptions, requirePositiveInteger, requireSignal, show } from '../validate.js';
 import { Announcer } from './announcer.js';
 import { BackendInUse } from './backend-in-use.js';
 import { CallQueue } from './call-queue.js';
@@ -251,12 +251,7 @@ export class Mixer extends EventEmitter<MixerEvents> {
    */
   async update(options: UpdateOptions = {}): Promise<UpdateReport> {
     this.#assertAlive();
-    if (typeof options !== 'object' || options === null)
-      throw new PikeError(
-        'ERR_INVALID_OPTION',
-        `update takes an object of options, but got ${show(options)}.`,
-      );
-    refuseUnknown('update', options, ['losses', 'learningRate', 'signal']);
+    requireOptions('update', options, ['losses', 'learningRate', 'signal']);
     const given = options.losses === undefined ? null : checkTaskLosses(options.losses, this.tasks);
     checkUpdateOptions(options);
     return await this.#serve(options.signal, async () => {

@@ -3,9 +3,9 @@
  * is there. docs/run-log.md describes them.
  */
 import { PikeError } from '../errors.js';
-import { Mixer } from '../mixer/mixer.js';
+import type { Mixer } from '../mixer/mixer.js';
 import type { Miss, MixerWarning, UpdateReport } from '../mixer/report.js';
-import { refuseUnknown, requireBoolean, show } from '../validate.js';
+import { hasMethods, requireBoolean, requireOptions, show } from '../validate.js';
 import { VERSION } from '../version.js';
 import {
   type ByTask,
@@ -65,17 +65,12 @@ export class RunLog {
         'ERR_INVALID_OPTION',
         `A run log needs the path of a file, but it is ${show(path)}.`,
       );
-    if (!(mixer instanceof Mixer))
+    if (!hasMethods(mixer, ['state', 'on', 'off', 'emit', 'listenerCount']))
       throw new PikeError(
         'ERR_INVALID_OPTION',
         `A run log needs a Mixer to listen to, but it is ${show(mixer)}.`,
       );
-    if (typeof options !== 'object' || options === null)
-      throw new PikeError(
-        'ERR_INVALID_OPTION',
-        `RunLog takes an object of options, but got ${show(options)}.`,
-      );
-    refuseUnknown('RunLog', options, ['run', 'about', 'append']);
+    requireOptions('RunLog', options, ['run', 'about', 'append']);
     const { run = 'run', about = {}, append = false } = options;
     requireBoolean('append', append);
     if (typeof run !== 'string' || run === '')

@@ -94,8 +94,8 @@ describe.runIf(usable)('a CUDA driver', () => {
     expect(backend.reason).toMatch(new RegExp(`not cuda: .*${reason.source}`));
     expect(weights[0]).not.toBe(weights[1]);
     const warning = { code: 'WARN_CUDA_UNAVAILABLE', message: expect.stringMatching(reason) };
-    expect(events).toEqual([warning]);
-    // Of the process once, and only where there is a driver.
+    // A machine without a driver is as it is meant to be.
+    expect(events).toEqual(driver ? [warning] : []);
     expect(processWarnings).toEqual(driver ? [warning] : []);
   });
 });

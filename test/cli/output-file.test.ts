@@ -78,6 +78,13 @@ it('no output replaces a log that is read, however it is spelt', async () => {
   expect(readdirSync('.').sort()).toEqual(before);
 });
 
+it('the standard output is no file that is named alike', async () => {
+  const { code, out } = await runCli('replay', 'run.jsonl', '-o', '-', '--report', './-');
+  expect(code).toBe(0);
+  expect(out).toMatch(/^{"event":"start"/);
+  expect(readFileSync('./-', 'utf8')).toMatch(/^<!DOCTYPE html>/);
+});
+
 it('files of their own are none of that, and a link stays one', async () => {
   symlinkSync('page.html', 'link');
   const { code } = await runCli('replay', 'run.jsonl', '-o', 'inner/page.html', '--report', 'link');
@@ -92,6 +99,9 @@ it('links that lead nowhere, or round in circles, are no trouble', () => {
   symlinkSync('circle', 'circle');
   expect(isSame('circle', 'circle')).toBe(true);
   expect(isSame('circle', 'run.jsonl')).toBe(false);
+  symlinkSync('missing/../roundabout', 'roundabout');
+  expect(isSame('roundabout', 'roundabout')).toBe(true);
+  expect(isSame('roundabout', 'run.jsonl')).toBe(false);
   symlinkSync('none/none', 'nowhere');
   expect(isSame('nowhere', 'here/none/none')).toBe(true);
   expect(existsSync('none')).toBe(false);

@@ -39,6 +39,15 @@ describe('Mixer', () => {
     expect(y.missed).toEqual([]); // a loss that was not given is no broken loss
     expect(x.seconds).toBeLessThan(1);
   });
+  it('moments to measure stay in order where updates fail', async () => {
+    const mixer = mixerOf({ updateInterval: 1 });
+    mixer.next();
+    const signal = AbortSignal.abort();
+    await Promise.allSettled([mixer.update({ signal }), mixer.update({ signal })]);
+    expect(mixer.state()).toMatchObject({ pending: [0, 1], passedOver: 0 });
+    mixer.next();
+    expect(mixer.state()).toMatchObject({ pending: [1, 2], passedOver: 1 });
+  });
   it('loss weights are copies in a report, outlive an empty update, and come through a state', async () => {
     const rule: WeightRule = {
       name: 'y',

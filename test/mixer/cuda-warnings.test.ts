@@ -81,14 +81,16 @@ describe('under auto', () => {
     ]);
   });
 
-  it('without a driver listeners are told, the process is not', async () => {
+  it('without a driver nobody is told, but whoever asks', async () => {
     const { Mixer, answer, emitted } = await libraryWith({ ...BROKEN, driverVersion: 0 });
     answer();
     new Mixer(options);
-    const heard = listen(new Mixer(options));
+    const mixer = new Mixer(options);
+    const heard = listen(mixer);
     await turn();
-    expect(heard).toEqual([{ ...unavailable, message: expect.stringContaining('no NVIDIA driver') }]);
+    expect(heard).toEqual([]);
     expect(emitted).not.toHaveBeenCalled();
+    expect(mixer.backend.reason).toMatch(/not cuda: .*no NVIDIA driver/);
   });
 
   it('nobody is told anything where the addon was built without nvcc, or where a GPU is', async () => {

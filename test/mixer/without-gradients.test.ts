@@ -84,7 +84,7 @@ describe('update with losses', () => {
   it.each<[string, RegExp, unknown]>([
     ['a number', /losses must be 2 numbers, or an object by task/, 3],
     ['null', /losses must be 2 numbers/, null],
-    ['an unknown task', /no option "c"/, { a: 1, c: 2 }],
+    ['an unknown task', /losses names "c", which is no task/, { a: 1, c: 2 }],
     ['a text', /loss of task 'b' must be a number/, [1, '2']],
     ['nothing for a task in a list', /loss of task 'b' must be a number/, [1, undefined]],
   ])('%s is refused', async (_, message, losses) => {

@@ -264,6 +264,8 @@ describe('replay under other options', () => {
     const refused = (of: typeof run, changes: object, message: RegExp) =>
       expectError('ERR_INVALID_OPTION', message, () => replay(of, changes));
     await refused(run, { zeta1: -1 }, /zeta1 must be a number >= 0/);
+    for (const none of [undefined, 'run.jsonl', {}])
+      await refused(none as never, {}, /replay takes a run as readRunLog gives it, but got/);
     await refused(run, { zeta3: 1 }, /no option "zeta3"/);
     await refused(run, { microBatches: 8 }, /no option "microBatches"/);
     await refused(run, { rule: 'pyke' }, /There is no rule "pyke"/);

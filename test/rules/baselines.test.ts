@@ -385,6 +385,14 @@ describe('a state', () => {
 describe('bad input', () => {
   it.each<[string, RegExp, () => unknown]>([
     ['no sizes', /needs sizes/, () => proportional({ sizes: [] })],
+    ['nothing', /needs sizes.* a list of numbers .* got undefined/, () => temperature(undefined as never)],
+    ['sizes by task', /needs sizes.* got an object/, () => proportional({ sizes: { a: 1 } } as never)],
+    ['losses by task', /needs referenceLosses/, () => doremi({ referenceLosses: { a: 1 } } as never)],
+    [
+      'a temperature of 0',
+      /must be a number > 0, but is 0/,
+      () => temperature({ sizes: [1, 2], temperature: 0 }),
+    ],
     ['a size of 0', /sizes\[1\] must be a finite number > 0/, () => proportional({ sizes: [1, 0, 2] })],
     ['a misspelt option', /no option "size"/, () => proportional({ size: [1] } as never)],
     ['temperature 0', /temperature must be/, () => temperature({ sizes: [1, 2], temperature: 0 })],
