@@ -12,7 +12,7 @@ export type { DrawBatch } from './common/micro-batches.js';
 export type { TrainStep } from './common/trainer.js';
 export { adamPreconditioner } from './tfjs/adam.js';
 export { drawFrom, type LabeledBatch, mixedDataset } from './tfjs/batches.js';
-export type { BatchLoss, GradientOptions } from './tfjs/gradients.js';
+export type { BatchLoss, GradientOptions } from './tfjs/options.js';
 export { createProbe, mixerCallback } from './tfjs/probe.js';
 export type { Batch } from './tfjs/tensors.js';
 export { createTrainer, type TrainerOptions } from './tfjs/trainer.js';

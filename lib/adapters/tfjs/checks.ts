@@ -1,17 +1,7 @@
 /** What the functions for TensorFlow.js are given, checked before anything is changed. */
 import type * as tfjs from '@tensorflow/tfjs';
 import { PikeError } from '../../errors.js';
-import { hasMethods, requireFunction, requireOptions, show } from '../../validate.js';
-import { checkMeasuring, MEASURING_OPTIONS, requireMixer } from '../common/checks.js';
-import type { GradientOptions } from './gradients.js';
-import type { Batch } from './tensors.js';
-
-const gradientOptions = [
-  ...MEASURING_OPTIONS,
-  'loss',
-  'variables',
-  'optimizer',
-] as const satisfies readonly (keyof GradientOptions<Batch>)[];
+import { hasMethods, show } from '../../validate.js';
 
 /** @throws PikeError `ERR_INVALID_OPTION` */
 export function requireTf(tf: unknown): void {
@@ -20,29 +10,6 @@ export function requireTf(tf: unknown): void {
       'ERR_INVALID_OPTION',
       `The first argument must be TensorFlow.js itself (import * as tf from '@tensorflow/tfjs'), but is ${show(tf)}.`,
     );
-}
-
-/**
- * The arguments of a probe, and of a trainer, which has `more` options.
- *
- * @throws PikeError `ERR_INVALID_OPTION`; `ERR_DTYPE`, `ERR_DISPOSED` for the variables
- */
-export function checkGradientArguments<B extends Batch>(
-  what: string,
-  tf: unknown,
-  mixer: unknown,
-  options: GradientOptions<B>,
-  more: readonly string[] = [],
-): void {
-  requireTf(tf);
-  requireMixer(mixer);
-  requireOptions(what, options, [...gradientOptions, ...more]);
-  checkMeasuring(options);
-  requireFunction('loss', options.loss);
-  requireVariables(options.variables);
-  if (!options.variables.some(({ trainable }) => trainable))
-    throw new PikeError('ERR_INVALID_OPTION', 'variables must hold a trainable one, but none of them is.');
-  if (options.optimizer !== undefined) requireOptimizer(options.optimizer);
 }
 
 /** @throws PikeError `ERR_INVALID_OPTION` */

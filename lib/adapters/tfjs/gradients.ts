@@ -1,37 +1,16 @@
-/** Gradients by `tf.variableGrads`, and what a probe and a trainer ask for alike. */
+/** Gradients by `tf.variableGrads`, as a probe and a trainer take them alike. */
 import type * as tfjs from '@tensorflow/tfjs';
 import { PikeError } from '../../errors.js';
 import type { Mixer } from '../../mixer/mixer.js';
 import { show } from '../../validate.js';
 import { ADAM_WARM_UP } from '../common/adam.js';
-import { RowCollector, type RowMode, type Write } from '../common/collector.js';
+import { RowCollector, type Write } from '../common/collector.js';
 import type { Stopwatch } from '../common/cost.js';
-import { type DrawBatch, type MicroBatch, onlyTask } from '../common/micro-batches.js';
+import { type MicroBatch, onlyTask } from '../common/micro-batches.js';
 import { adamMetric, isAdam } from './adam.js';
 import { elementsOf } from './memory.js';
+import type { GradientOptions } from './options.js';
 import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
-
-/** Mean loss of a batch over its samples, as a scalar tensor on which gradients can be taken. */
-export type BatchLoss<B extends Batch> = (batch: B) => tfjs.Scalar;
-
-/** What gradients are taken of, and how they are measured. */
-export interface GradientOptions<B extends Batch> {
-  /** Returns `sum(counts)` samples, those of the first task first, along the first axis of its tensors, which are disposed after use. */
-  draw: DrawBatch<B>;
-  /** Mean loss of a batch. */
-  loss: BatchLoss<B>;
-  /** The model's trainable variables. */
-  variables: tfjs.Variable[];
-  /** When it is Adam, gradients are measured in its metric, once it has taken ten steps; otherwise in the plain one. */
-  optimizer?: tfjs.Optimizer;
-  /** 'optimizer' (default): as told there. 'plain': gradients as they are, whatever the optimiser, from the first step on. */
-  metric?: 'optimizer' | 'plain';
-  /**
-   * 'together' (default, up to 256 MiB of them): the rows of a measurement are kept and measured in one pass, with
-   * standard errors. 'streamed': one by one, in the memory of one, without.
-   */
-  rows?: RowMode;
-}
 
 export function collectorOf<B extends Batch>(
   mixer: Mixer,

@@ -6,16 +6,8 @@ import { requireFunction } from '../../validate.js';
 import { requireMixer } from '../common/checks.js';
 import { Stopwatch } from '../common/cost.js';
 import { onlyTask } from '../common/micro-batches.js';
-import { checkGradientArguments } from './checks.js';
-import {
-  collectorOf,
-  type GradientOptions,
-  gradientsOf,
-  isWarm,
-  lossOf,
-  metricOf,
-  writeGradients,
-} from './gradients.js';
+import { collectorOf, gradientsOf, isWarm, lossOf, metricOf, writeGradients } from './gradients.js';
+import { checkGradientArguments, type GradientOptions } from './options.js';
 import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
 
 /**

@@ -5,17 +5,17 @@ import type { Mixer } from '../../mixer/mixer.js';
 import { checkStepOptions, STEP_OPTIONS } from '../common/checks.js';
 import { cutInto } from '../common/micro-batches.js';
 import { type Stack, type StepOptions, type TrainStep, takeStep } from '../common/trainer.js';
-import { checkGradientArguments, requireOptimizer } from './checks.js';
+import { requireOptimizer } from './checks.js';
 import {
   addScaled,
   collectorOf,
-  type GradientOptions,
   gradientsOf,
   isWarm,
   lossOf,
   metricOf,
   writeGradients,
 } from './gradients.js';
+import { checkGradientArguments, type GradientOptions } from './options.js';
 import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
 
 /** Of `createTrainer`. */
