@@ -16,8 +16,8 @@ import { isStatus } from './native-call.js';
 export interface CudaStatus {
   /** The addon was built with CUDA. */
   readonly compiled: boolean;
-  /** An NVIDIA driver is installed. */
-  readonly driver: boolean;
+  /** An NVIDIA driver is installed; null where it could not be asked. */
+  readonly driver: boolean | null;
   /** There is a GPU to compute on. */
   readonly usable: boolean;
   /** The GPUs found. */
@@ -63,10 +63,10 @@ export function explainCuda(
   const { compiled, runtimeVersion, architectures } = addon.buildInfo.cuda;
   if (!compiled) return { ...none, reason: 'the native addon was built without nvcc' };
   const result = probe(addon);
+  const unasked = { ...none, compiled, driver: null };
   if (!isGiven(result))
-    return { ...none, compiled, reason: 'the driver could not be asked: this thread is being terminated' };
-  if (isStatus(result))
-    return { ...none, compiled, reason: `the driver could not be asked: ${result.message}` };
+    return { ...unasked, reason: 'the driver could not be asked: this thread is being terminated' };
+  if (isStatus(result)) return { ...unasked, reason: `the driver could not be asked: ${result.message}` };
   const { devices, driverVersion, error } = result;
   const built = architectures.map((name) => Number.parseInt(name, 10)).filter(Number.isFinite);
   const oldest = built.length > 0 ? Math.min(...built) : 0;

@@ -57,7 +57,7 @@ export class Announcer {
    */
   async warnOfCuda(): Promise<void> {
     const { compiled, driver, usable, reason } = await cudaStatusLater();
-    if (!compiled || !driver || usable) return;
+    if (!compiled || driver === false || usable) return;
     const heard = this.#isHeard();
     if (!heard && cudaTold) return;
     if (!heard) cudaTold = true;
