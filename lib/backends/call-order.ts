@@ -31,8 +31,14 @@ export class CallOrder {
   /** A call is being begun, which may take several turns of the event loop. */
   #beginning = false;
   #inFlight = 0;
+  readonly #longestHeld: number;
   /** Milliseconds that the addon has kept the JS thread since the event loop is known to have turned. */
   #held = 0;
+
+  /** @param longestHeld Infinity lets the event loop turn when it will */
+  constructor(longestHeld = LONGEST_HELD) {
+    this.#longestHeld = longestHeld;
+  }
 
   /**
    * Begins a call: at once, if nothing stands before it, and otherwise in the turn of its caller.
@@ -55,7 +61,7 @@ export class CallOrder {
       if (!isGiven(call)) return await threadEnds();
       const { result } = isStaged(call) ? await this.#copyAll(call, signal) : { result: call };
       // Not before a call, which is to begin at once, but before its caller hears of it.
-      if (this.#held >= LONGEST_HELD) {
+      if (this.#held >= this.#longestHeld) {
         await nextTurn();
         this.#held = 0;
       }
