@@ -18,19 +18,25 @@ export interface OutputRules {
   readonly force: boolean;
 }
 
+/** Bytes that tell what a file is. */
+const HEAD = 512;
+
 /** A slip of the hand, such as the log's name behind -o, must not cost a run; nor a folder that is not there a long reading. */
 export async function refuseToHarm(
   output: string,
   { inputs, what, isOne, force }: OutputRules,
 ): Promise<void> {
   if (output === STANDARD_OUTPUT) return;
+  if (output === '')
+    throw new CommandFailure(EXIT.usage, `the ${what} needs a file to go to, or - for the standard output`);
   if (inputs.some((input) => isSame(input, output)))
     throw new CommandFailure(EXIT.usage, `${output} is a log to be read: the ${what} would replace it`);
-  const head = await firstBytes(output, 512);
+  const head = await firstBytes(output, HEAD);
   const folder = dirname(targetOf(output));
   if (head === null && !existsSync(folder))
     throw new CommandFailure(EXIT.file, `cannot write ${output}: there is no folder ${folder}`);
-  if (head === null || force || head.trim() === '' || isOne(head)) return;
+  if (head === null || force || isOne(head)) return;
+  if (head.trim() === '' && head.length < HEAD) return;
   throw new CommandFailure(
     EXIT.usage,
     `${output} is there already and is no ${what}; choose another name, or --force`,

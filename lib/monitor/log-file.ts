@@ -55,35 +55,43 @@ export class LogFile {
 }
 
 function endsWithinLine(path: string): boolean {
-  return (
-    withFile(path, (descriptor, size) => {
+  try {
+    return withFile(path, false, (descriptor, size) => {
       const last = Buffer.alloc(1);
       return size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 10;
-    }) ?? false
-  );
-}
-
-const BEGINNING = '{"event":"';
-
-/** What a file holds: nothing that could be lost, a run log or the beginning of one, or something else. */
-export function holds(path: string): 'nothing' | 'run log' | 'something else' {
-  const head = withFile(path, (descriptor) => {
-    const bytes = Buffer.alloc(BEGINNING.length);
-    return bytes.toString('latin1', 0, readSync(descriptor, bytes, 0, bytes.length, 0));
-  });
-  if (head === null || head.trim() === '') return 'nothing';
-  return BEGINNING.startsWith(head) ? 'run log' : 'something else';
-}
-
-/** @returns null where there is no such file, or it cannot be read, or is none: a device, or a pipe, which would wait */
-function withFile<T>(path: string, look: (descriptor: number, size: number) => T): T | null {
-  let descriptor: number;
-  try {
-    if (!statSync(path).isFile()) return null;
-    descriptor = openSync(path, 'r');
+    });
   } catch {
-    return null;
+    return false; // it cannot be read: then it is added to as it is
   }
+}
+
+/** What every log begins with. */
+const BEGINNING = '{"event":"start","run":"';
+
+/** More blank space than this is taken for something. */
+const LONGEST_BLANK = 4096;
+
+/**
+ * What a file holds: nothing that could be lost, a run log or the beginning of one, or something else.
+ *
+ * @throws what the file system throws where it cannot be read
+ */
+export function holds(path: string): 'nothing' | 'run log' | 'something else' {
+  return withFile(path, 'nothing', (descriptor, size) => {
+    const bytes = Buffer.alloc(LONGEST_BLANK);
+    const head = bytes.toString('latin1', 0, readSync(descriptor, bytes, 0, bytes.length, 0));
+    if (head.trim() === '') return size > head.length ? 'something else' : 'nothing';
+    return head.startsWith(BEGINNING) || BEGINNING.startsWith(head) ? 'run log' : 'something else';
+  });
+}
+
+/**
+ * @param otherwise where there is no such file, or it is none: a device, or a pipe, which would wait for its writer
+ * @throws what the file system throws
+ */
+function withFile<T>(path: string, otherwise: T, look: (descriptor: number, size: number) => T): T {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return otherwise;
+  const descriptor = openSync(path, 'r');
   try {
     return look(descriptor, fstatSync(descriptor).size);
   } finally {

@@ -260,7 +260,16 @@ export class RunLog {
 
 /** A slip of the hand must cost no file, and a resumed run not what it had logged before. */
 function refuseToReplace(path: string, step: number): void {
-  const there = holds(path);
+  let there: ReturnType<typeof holds>;
+  try {
+    there = holds(path);
+  } catch (cause) {
+    throw new PikeError(
+      'ERR_RUN_LOG',
+      `${path} cannot be read, so that it is not known what a run log would replace: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
   if (there === 'something else')
     throw new PikeError(
       'ERR_RUN_LOG',

@@ -85,6 +85,20 @@ it('the standard output is no file that is named alike', async () => {
   expect(readFileSync('./-', 'utf8')).toMatch(/^<!DOCTYPE html>/);
 });
 
+it('blank space is all that is replaced unasked', async () => {
+  for (const [text, code] of [
+    ['', 0],
+    [' \n', 0],
+    [`${' '.repeat(600)}precious`, 2],
+  ] as const) {
+    writeFileSync('new', text);
+    expect((await runCli('report', 'run.jsonl', '-o', 'new')).code, text).toBe(code);
+    if (code !== 0) expect(readFileSync('new', 'utf8')).toBe(text);
+  }
+  const { code, err } = await runCli('report', 'run.jsonl', '-o', '');
+  expect([code, err]).toEqual([2, expect.stringContaining('needs a file to go to, or -')]);
+});
+
 it('files of their own are none of that, and a link stays one', async () => {
   symlinkSync('page.html', 'link');
   const { code } = await runCli('replay', 'run.jsonl', '-o', 'inner/page.html', '--report', 'link');

@@ -265,6 +265,7 @@ describe('readRunLogs', () => {
     await refused('\n\n', /none of its 2 lines begins a run/);
     await refused(Buffer.alloc(5000, 0x80), /line 1 is the last and is cut off/);
     await refused('{"event":"start"}\n', /line 1 is no line of a run log/);
+    rmSync(path);
     await trainLogged({ path, steps: 3 });
     const lines = linesOf(path);
     await refused(lines.slice(1).join('\n'), /line 1 belongs to run "run", which has no start line/);

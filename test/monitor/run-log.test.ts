@@ -208,14 +208,16 @@ describe('RunLog', () => {
 
   it('replaces no file that is no run log', async () => {
     const path = join(folder, 'notes.txt');
-    const texts = ['precious\n', '{"step":1}\n', '\u007fELF', ' {"event":"start"}'];
+    const blank = '\n'.repeat(5000);
+    const others = ['{"event":"click","run":"x"}\n', ' {"event":"start"}', `${blank}precious`, blank];
+    const texts = ['precious\n', '{"step":1}\n', '\u007fELF', '          precious', ...others];
     for (const text of texts) {
       writeFileSync(path, text);
       await expectError('ERR_RUN_LOG', /notes\.txt is no run log/, () => new RunLog(path, mixerOf()));
       expect(readFileSync(path, 'utf8')).toBe(text);
     }
     // Also what a crash has left of a start line.
-    for (const text of ['', '\n', '{"ev', '{"event":"start","ru']) {
+    for (const text of ['', '\n', '{"ev', '{"event":"start","ru', '{"event":"start","run":"first","st']) {
       writeFileSync(path, text);
       new RunLog(path, mixerOf()).end();
       expect(linesOf(path).map((line) => line.event)).toEqual(['start', 'end']);
