@@ -13,7 +13,15 @@ import {
 import { requireMixer } from '../common/checks.js';
 import type { DrawBatch } from '../common/micro-batches.js';
 import { requireTf } from './checks.js';
-import { type Batch, disposeBatch, drawBatch, requireSamples, type Tf } from './tensors.js';
+import {
+  type Batch,
+  disposeAll,
+  drawBatch,
+  type NamedTensor,
+  requireSamples,
+  type Tf,
+  tensorsOf,
+} from './tensors.js';
 
 /** What `fitDataset` takes. */
 export type LabeledBatch = {
@@ -52,12 +60,15 @@ export function drawFrom(
   return async (counts) => {
     requireCounts(counts, tasks);
     const parts: LabeledBatch[] = [];
+    const tensors: tfjs.Tensor[] = [];
     try {
       for (const [k, source] of ordered.entries()) {
         if (counts[k] === 0) continue;
         const part = await source(counts[k]);
-        if (typeof part === 'object' && part !== null) parts.push(part);
-        checkPart(tf, `sources['${tasks[k]}']`, part, counts[k], parts[0]);
+        const found = typeof part === 'object' && part !== null ? tensorsOf(tf, part) : [];
+        for (const [, tensor] of found) tensors.push(tensor);
+        parts.push(part);
+        checkPart(tf, `sources['${tasks[k]}']`, part, found, counts[k], parts[0]);
       }
       // A copy also of a single part, so that all parts can be disposed alike.
       return tf.tidy(() => ({
@@ -65,7 +76,7 @@ export function drawFrom(
         ys: tf.concat(parts.map((part) => part.ys)),
       }));
     } finally {
-      for (const part of parts) disposeBatch(tf, part);
+      disposeAll(tensors);
     }
   };
 }
@@ -83,14 +94,21 @@ function requireCounts(counts: ArrayLike<number>, tasks: readonly string[]): voi
 }
 
 /** @param first part of the same batch, which the others must fit */
-function checkPart(tf: Tf, what: string, part: LabeledBatch, samples: number, first: LabeledBatch): void {
+function checkPart(
+  tf: Tf,
+  what: string,
+  part: LabeledBatch,
+  tensors: readonly NamedTensor[],
+  samples: number,
+  first: LabeledBatch,
+): void {
   for (const name of ['xs', 'ys'] as const)
     if (!(part?.[name] instanceof tf.Tensor) || part[name].rank === 0)
       throw new PikeError(
         'ERR_SHAPE',
         `${what} must return { xs, ys }, two tensors of samples along the first axis, but returned ${show(part)}.`,
       );
-  requireSamples(tf, what, part, samples);
+  requireSamples(what, tensors, samples);
   for (const name of ['xs', 'ys'] as const)
     if (kindOf(part[name]) !== kindOf(first[name]))
       throw new PikeError(
@@ -132,7 +150,7 @@ export function mixedDataset<B extends Batch>(
   if (batches !== Infinity) requirePositiveInteger('batches', batches);
   async function* mixed() {
     for (let i = 0; i < batches; i++)
-      yield (await drawBatch(tf, draw, mixer.next())) as unknown as tfjs.TensorContainer;
+      yield (await drawBatch(tf, draw, mixer.next())).batch as unknown as tfjs.TensorContainer;
   }
   // tf.data's types know of plain generators only; it runs asynchronous ones.
   return tf.data.generator(mixed as unknown as () => Generator<tfjs.TensorContainer>);

@@ -10,7 +10,7 @@ import { type MicroBatch, onlyTask } from '../common/micro-batches.js';
 import { adamMetric, isAdam } from './adam.js';
 import { elementsOf } from './memory.js';
 import type { GradientOptions } from './options.js';
-import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
+import { type Batch, disposeAll, drawBatch, type Tf } from './tensors.js';
 
 export function collectorOf<B extends Batch>(
   mixer: Mixer,
@@ -72,12 +72,12 @@ export async function gradientsOf<B extends Batch>(
   watch: Stopwatch,
 ): Promise<GradientPass> {
   const counts = onlyTask(mixer.tasks.length, microBatch);
-  const batch = await watch.time('draw', () => drawBatch(tf, options.draw, counts));
+  const { batch, tensors } = await watch.time('draw', () => drawBatch(tf, options.draw, counts));
   let pass: { value: tfjs.Scalar; grads: tfjs.NamedTensorMap };
   try {
     pass = tf.tidy(() => tf.variableGrads(() => lossOf(tf, options, batch), options.variables));
   } finally {
-    disposeBatch(tf, batch);
+    disposeAll(tensors);
   }
   const { value, grads } = pass;
   try {

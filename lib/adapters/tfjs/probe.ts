@@ -8,7 +8,7 @@ import { Stopwatch } from '../common/cost.js';
 import { onlyTask } from '../common/micro-batches.js';
 import { collectorOf, gradientsOf, isWarm, lossOf, metricOf, writeGradients } from './gradients.js';
 import { checkGradientArguments, type GradientOptions } from './options.js';
-import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
+import { type Batch, disposeAll, drawBatch, type Tf } from './tensors.js';
 
 /**
  * A probe: draws `mixer.microBatches` micro-batches of every task, measures their gradients and updates the
@@ -69,7 +69,7 @@ async function probeLosses<B extends Batch>(
     let sum = 0;
     for (let i = 0; i < mixer.microBatches; i++) {
       const counts = onlyTask(mixer.tasks.length, { task, samples: mixer.microBatchSize });
-      const batch = await drawBatch(tf, options.draw, counts);
+      const { batch, tensors } = await drawBatch(tf, options.draw, counts);
       try {
         const value = tf.tidy(() => lossOf(tf, options, batch));
         try {
@@ -78,7 +78,7 @@ async function probeLosses<B extends Batch>(
           value.dispose();
         }
       } finally {
-        disposeBatch(tf, batch);
+        disposeAll(tensors);
       }
     }
     losses[mixer.tasks[task]] = sum / mixer.microBatches;

@@ -16,7 +16,7 @@ import {
   writeGradients,
 } from './gradients.js';
 import { checkGradientArguments, type GradientOptions } from './options.js';
-import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
+import { type Batch, disposeAll, drawBatch, type Tf } from './tensors.js';
 
 /** Of `createTrainer`. */
 export interface TrainerOptions<B extends Batch> extends GradientOptions<B>, StepOptions {
@@ -53,7 +53,7 @@ export function createTrainer<B extends Batch>(
     cut: (count, measure) => cutInto(measure || accumulate ? mixer.microBatches : 1, count),
 
     async whole(counts, watch) {
-      const batch = await watch.time('draw', () => drawBatch(tf, draw, counts));
+      const { batch, tensors } = await watch.time('draw', () => drawBatch(tf, draw, counts));
       try {
         const value = tf.tidy(() => optimizer.minimize(() => lossOf(tf, options, batch), true, variables)!);
         try {
@@ -63,7 +63,7 @@ export function createTrainer<B extends Batch>(
           value.dispose();
         }
       } finally {
-        disposeBatch(tf, batch);
+        disposeAll(tensors);
       }
     },
 
