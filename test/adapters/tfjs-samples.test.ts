@@ -178,26 +178,64 @@ describe('what is no batch', () => {
   });
 });
 
-describe('a loss that is no mean', () => {
+/** Leaves much to free: each operation saves tensors for the backward pass, which never comes. */
+const squares = (xs: tf.Tensor, v: tf.Tensor) => tf.square(xs.mul(v)).mean();
+/** Has no gradient, as some operations of TensorFlow.js have none on some backends. */
+const oneWay = tf.customGrad((x) => ({
+  value: (x as tf.Tensor).clone(),
+  gradFunc: () => {
+    throw new Error('no way back');
+  },
+}));
+const pause = () => new Promise((resolve) => setTimeout(resolve));
+
+describe('a loss that is no mean changes nothing, and leaves no tensor', () => {
   it.each([
+    ['of every sample', (xs, v) => squares(xs, v).mul(xs), /loss must return.*returned one of shape \[\d\]/],
+    ['in a list', (xs, v) => squares(xs, v).reshape([1]), /of shape \[1\]/],
+    ['as a number', (xs, v) => squares(xs, v).dataSync()[0], /but returned [\d.]+\./],
+    ['later', async (xs, v) => squares(xs, v), /but returned an object of type Promise/],
     [
-      'of every sample',
-      ({ xs }: { xs: tf.Tensor }) => xs,
-      /loss must return the mean.*but returned one of shape \[\d\]/,
+      'much later',
+      async (xs, v) => {
+        squares(xs, v);
+        await pause();
+        return tf.scalar(1);
+      },
+      /an object of type Promise/,
     ],
-    ['in a list', () => tf.ones([1]), /of shape \[1\]/],
-    ['as a number', () => 3, /but returned 3/],
-    ['later', async () => tf.scalar(1), /but returned an object of type Promise/],
-    ['never', () => undefined, /but returned undefined/],
-  ] as const)('%s', async (name, loss, message) => {
+    [
+      'later, in vain',
+      async (xs, v) => {
+        squares(xs, v);
+        await pause();
+        throw new Error('too late');
+      },
+      /an object of type Promise/,
+    ],
+    ['never', (xs, v) => void squares(xs, v), /but returned undefined/],
+    [
+      'since it throws',
+      (xs, v) => {
+        squares(xs, v);
+        throw new Error('out of luck');
+      },
+      /^out of luck$/,
+    ],
+    ['without a way back', (xs, v) => oneWay(squares(xs, v)), /^no way back$/],
+  ] as [string, (xs: tf.Tensor, v: tf.Variable) => unknown, RegExp][])('%s', async (name, loss, message) => {
     for (const [user, use] of Object.entries(users)) {
-      if (user === 'a dataset') continue;
+      if (user === 'a dataset' || (user === 'a probe of losses' && name === 'without a way back')) continue;
       const given = setup();
-      const run = use(given, (counts) => ({ xs: tf.ones([sum(counts)]) }), loss as never);
-      const before = [tf.memory().numTensors, given.v.dataSync()[0], given.optimizer.iterations];
-      await expectError('ERR_SHAPE', message, run);
-      const after = [tf.memory().numTensors, given.v.dataSync()[0], given.optimizer.iterations];
-      if (name !== 'later') expect(after).toEqual(before);
+      const lossOf = ({ xs }: { xs: tf.Tensor }) => loss(xs, given.v);
+      const run = use(given, (counts) => ({ xs: tf.ones([sum(counts)]) }), lossOf as never);
+      const watched = () => [tf.memory().numTensors, given.v.dataSync()[0], given.optimizer.iterations];
+      const before = watched();
+      if (message.source.startsWith('^')) await expect(run(), user).rejects.toThrow(message);
+      else await expectError('ERR_SHAPE', message, run);
+      await pause();
+      await pause();
+      expect(watched(), user).toEqual(before);
     }
   });
 });
