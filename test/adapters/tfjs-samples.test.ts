@@ -92,12 +92,37 @@ describe.each([
     const before = watched();
     wrong = true;
     const message =
-      /draw was asked for (\d+) samples, but returned a tensor .*of shape \[\d+(, \d)?\]: the first axis/;
+      /draw was asked for \d+ samples, but of the tensors it returned none .* first axis: .*\[\d+(, \d)?\]\./;
     await expectError('ERR_SHAPE', message, run);
     expect(watched()).toEqual(before);
     wrong = false;
     await run();
     expect(tf.memory().numTensors).toBe(before[0]);
+  });
+});
+
+describe('tensors that are laid out otherwise, beside one that has the samples along its first axis', () => {
+  it.each([
+    ['time-major sequences', (n) => ({ xs: tf.ones([5, n, 3]), ys: tf.ones([n]) })],
+    ['a mask', (n) => [tf.ones([5, 5]), tf.ones([n, 5])]],
+    ['packed tokens', (n) => ({ tokens: tf.ones([3 * n + 1]), lengths: tf.ones([n], 'int32') })],
+    ['a graph', (n) => ({ graph: { edges: tf.ones([17, 2]), nodes: [tf.ones([n, 4])] } })],
+  ] as [string, (n: number) => object][])('will do, and are freed: %s', async (_, of) => {
+    for (const use of Object.values(users)) {
+      const given = setup();
+      const drawn: object[] = [];
+      const draw = (counts: Int32Array) => {
+        drawn.push(of(sum(counts)));
+        return drawn[drawn.length - 1];
+      };
+      const run = use(given, draw, (() => given.v.square().sum()) as never);
+      await run();
+      const before = tf.memory().numTensors;
+      drawn.length = 0;
+      await run();
+      expect(drawn.length).toBeGreaterThan(0);
+      expect(tf.memory().numTensors).toBe(before);
+    }
   });
 });
 
@@ -110,7 +135,7 @@ it('three samples for two are not measured as two', async () => {
     optimizer,
     metric: 'plain',
   });
-  await expectError('ERR_SHAPE', /asked for 2 samples, but returned a tensor 'x' of shape \[3\]/, train);
+  await expectError('ERR_SHAPE', /asked for 2 samples, but .* none has .*: 'x' of \[3\]\.$/, train);
 });
 
 describe('what is no batch', () => {
@@ -120,9 +145,9 @@ describe('what is no batch', () => {
     ['a number', async () => 8, 'ERR_DTYPE', /but returned 8/],
     [
       'one that is wrong deep down',
-      (n: number) => ({ xs: [tf.ones([n]), { b: tf.ones([n + 1]) }] }),
+      (n: number) => ({ xs: [tf.scalar(1), { b: tf.ones([n + 1]) }] }),
       'ERR_SHAPE',
-      /'xs\.1\.b' of shape/,
+      /first axis: 'xs\.1\.b' of \[\d\]\.$/,
     ],
   ] as const)('%s', async (_, of, code, message) => {
     for (const use of Object.values(users)) {
@@ -136,6 +161,22 @@ describe('what is no batch', () => {
       await expectError(code, message, run);
       expect(tf.memory().numTensors).toBe(before);
     }
+  });
+
+  it('one of which no tensor tells the number of samples: all shapes are told, or the first seven', async () => {
+    const { v, mixer, optimizer } = setup({ batchSize: 8 });
+    const steps = (count: number) =>
+      createTrainer(tf, mixer, {
+        draw: () => ({ ids: tf.ones([2, 7]), more: Array.from({ length: count }, () => tf.ones([3])) }),
+        loss: () => v.square().sum() as tf.Scalar,
+        variables: [v],
+        optimizer,
+        measure: false,
+      });
+    const before = tf.memory().numTensors;
+    await expectError('ERR_SHAPE', /: 'ids' of \[2, 7\], 'more\.0' of \[3\]\.$/, steps(1));
+    await expectError('ERR_SHAPE', /'more\.5' of \[3\], 3 more\.$/, steps(9));
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   it('one that was used, and so disposed, before', async () => {

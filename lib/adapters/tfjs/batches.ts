@@ -18,7 +18,7 @@ import {
   disposeAll,
   drawBatch,
   type NamedTensor,
-  requireSamples,
+  requireAlive,
   type Tf,
   tensorsOf,
 } from './tensors.js';
@@ -108,13 +108,20 @@ function checkPart(
         'ERR_SHAPE',
         `${what} must return { xs, ys }, two tensors of samples along the first axis, but returned ${show(part)}.`,
       );
-  requireSamples(what, tensors, samples);
-  for (const name of ['xs', 'ys'] as const)
+  requireAlive(what, tensors);
+  for (const name of ['xs', 'ys'] as const) {
+    const { shape } = part[name];
+    if (shape[0] !== samples)
+      throw new PikeError(
+        'ERR_SHAPE',
+        `${what} was asked for ${samples} samples, but returned a tensor '${name}' of shape [${shape.join(', ')}]: the first axis must be that of the samples.`,
+      );
     if (kindOf(part[name]) !== kindOf(first[name]))
       throw new PikeError(
         'ERR_SHAPE',
         `${what} returned ${name} of ${kindOf(part[name])}, but a source before it ${kindOf(first[name])}: they cannot be joined.`,
       );
+  }
 }
 
 function kindOf({ dtype, shape }: tfjs.Tensor): string {

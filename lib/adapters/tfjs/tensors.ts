@@ -8,8 +8,9 @@ export type Tf = typeof tfjs;
 
 /**
  * A batch as the user's functions know it: any object. A tensor, or the tensors among its values, also in lists and plain
- * objects there, have the samples along the first axis, or are scalars, and are disposed after use. A list inside that
- * begins with a number, a string or the like is plain data: it is not looked through, so it must hold no tensor.
+ * objects there, are disposed after use. If any of them is not a scalar, at least one must have the samples along its first
+ * axis; by it their number is checked, and the others may be laid out otherwise. A list inside that begins with a number, a
+ * string or the like is plain data: it is not looked through, so it must hold no tensor.
  */
 export type Batch = object;
 
@@ -36,7 +37,8 @@ export async function drawBatch<B extends Batch>(
   const found = tensorsOf(tf, batch);
   const tensors = found.map(([, tensor]) => tensor);
   try {
-    requireSamples('draw', found, samples);
+    requireAlive('draw', found);
+    requireSomeSamples(found, samples);
   } catch (error) {
     disposeAll(tensors);
     throw error;
@@ -46,23 +48,29 @@ export async function drawBatch<B extends Batch>(
 
 /**
  * @param what returned the tensors
- * @throws PikeError `ERR_SHAPE`, `ERR_DISPOSED`
+ * @throws PikeError `ERR_DISPOSED`
  */
-export function requireSamples(what: string, tensors: readonly NamedTensor[], samples: number): void {
-  for (const [name, tensor] of tensors) {
-    const which = name === '' ? 'a tensor' : `a tensor '${name}'`;
+export function requireAlive(what: string, tensors: readonly NamedTensor[]): void {
+  for (const [name, tensor] of tensors)
     if (tensor.isDisposed)
       throw new PikeError(
         'ERR_DISPOSED',
-        `${what} returned ${which} that was disposed. Batches are disposed after use: return a clone of what you keep.`,
+        `${what} returned a tensor${name === '' ? '' : ` '${name}'`} that was disposed. Batches are disposed after use: return a clone of what you keep.`,
       );
-    const { shape } = tensor;
-    if (shape.length > 0 && shape[0] !== samples)
-      throw new PikeError(
-        'ERR_SHAPE',
-        `${what} was asked for ${samples} samples, but returned ${which} of shape [${shape.join(', ')}]: the first axis must be that of the samples.`,
-      );
-  }
+}
+
+/** One tensor will do: masks, time-major sequences and edges of graphs have something else along their first axis. */
+function requireSomeSamples(tensors: readonly NamedTensor[], samples: number): void {
+  const shaped = tensors.filter(([, { rank }]) => rank > 0);
+  if (shaped.length === 0 || shaped.some(([, { shape }]) => shape[0] === samples)) return;
+  const shapes = shaped.map(
+    ([name, { shape }]) => `${name === '' ? '' : `'${name}' of `}[${shape.join(', ')}]`,
+  );
+  const listed = shapes.length > 8 ? [...shapes.slice(0, 7), `${shapes.length - 7} more`] : shapes;
+  throw new PikeError(
+    'ERR_SHAPE',
+    `draw was asked for ${samples} samples, but of the tensors it returned none has the samples along its first axis: ${listed.join(', ')}.`,
+  );
 }
 
 export function disposeAll(tensors: readonly tfjs.Tensor[]): void {
