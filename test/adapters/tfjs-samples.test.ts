@@ -285,30 +285,39 @@ describe('drawFrom', () => {
   const one = (n: number) => ({ xs: tf.ones([n, 2]), ys: tf.ones([n]) });
   it.each([
     [
+      'ERR_SHAPE',
       'other shapes',
       (n: number) => ({ xs: tf.ones([n, 3]), ys: tf.ones([n]) }),
       /sources\['b'\] returned xs of float32 \[n, 3\], but a source before it float32 \[n, 2\]/,
     ],
     [
+      'ERR_DTYPE',
       'other types',
       (n: number) => ({ xs: tf.ones([n, 2]), ys: tf.ones([n], 'int32') }),
       /returned ys of int32 \[n\], but a source before it float32 \[n\]/,
     ],
     [
+      'ERR_SHAPE',
       'scalars',
       () => ({ xs: tf.scalar(1), ys: tf.scalar(1) }),
       /sources\['b'\] must return \{ xs, ys \}, two tensors of samples/,
     ],
-    ['no targets', (n: number) => ({ xs: tf.ones([n, 2]) }), /sources\['b'\] must return \{ xs, ys \}/],
     [
+      'ERR_SHAPE',
+      'no targets',
+      (n: number) => ({ xs: tf.ones([n, 2]) }),
+      /sources\['b'\] must return \{ xs, ys \}/,
+    ],
+    [
+      'ERR_SHAPE',
       'too few targets',
       (n: number) => ({ xs: tf.ones([n, 2]), ys: tf.ones([n - 1]) }),
       /asked for 2 samples, but returned a tensor 'ys' of shape \[1\]/,
     ],
-  ])('names the source of %s, and frees all', async (_, other, message) => {
+  ] as const)('%s names the source of %s, and frees all', async (code, _, other, message) => {
     const draw = drawFrom(tf, mixerOf(), { a: one, b: other as never });
     const before = tf.memory().numTensors;
-    await expectError('ERR_SHAPE', message, () => draw(Int32Array.of(1, 2)));
+    await expectError(code, message, () => draw(Int32Array.of(1, 2)));
     expect(tf.memory().numTensors).toBe(before);
   });
 

@@ -4,7 +4,7 @@ import { PikeError } from '../../errors.js';
 import type { Mixer } from '../../mixer/mixer.js';
 import {
   hasMethods,
-  refuseUnknown,
+  refuseUnknownTasks,
   requireFunction,
   requireOptions,
   requirePositiveInteger,
@@ -36,7 +36,8 @@ export type LabeledBatch = {
  *
  * @param sources by task; `n` >= 1. The tensors returned are disposed after use: clone what you keep.
  * @throws PikeError `ERR_INVALID_OPTION` when a task has no source, or a source no task; the drawing, `ERR_SHAPE` when a
- *   source returns another number of samples, or samples of another shape than the others, and `ERR_DISPOSED`
+ *   source returns another number of samples, or samples of another shape than the others, `ERR_DTYPE` when they are of
+ *   another type, and `ERR_DISPOSED`
  */
 export function drawFrom(
   tf: Tf,
@@ -48,7 +49,7 @@ export function drawFrom(
   const { tasks } = mixer;
   if (typeof sources !== 'object' || sources === null)
     throw new PikeError('ERR_INVALID_OPTION', `sources must be an object by task, but is ${show(sources)}.`);
-  refuseUnknown('sources', sources, tasks);
+  refuseUnknownTasks('sources', sources, tasks);
   const ordered = tasks.map((task) => {
     const source: unknown = Object.hasOwn(sources, task) ? sources[task] : undefined;
     if (typeof source === 'function') return sources[task];
@@ -118,7 +119,7 @@ function checkPart(
       );
     if (kindOf(part[name]) !== kindOf(first[name]))
       throw new PikeError(
-        'ERR_SHAPE',
+        part[name].dtype === first[name].dtype ? 'ERR_SHAPE' : 'ERR_DTYPE',
         `${what} returned ${name} of ${kindOf(part[name])}, but a source before it ${kindOf(first[name])}: they cannot be joined.`,
       );
   }

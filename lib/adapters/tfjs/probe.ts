@@ -14,6 +14,7 @@ import { type Batch, disposeAll, drawBatch, type Tf } from './tensors.js';
  * A probe: draws `mixer.microBatches` micro-batches of every task, measures their gradients and updates the
  * weights. It costs samples and passes of its own; `createTrainer` measures on the training batch instead.
  *
+ * @param options without `measure` and `accumulate`, which are a trainer's and are refused here
  * @returns a function that resolves to the report, or to null while Adam's metric is not known yet; it rejects with
  *   `ERR_SHAPE`, `ERR_DTYPE` or `ERR_DISPOSED` for what `draw` and `loss` return, and the weights are as before
  * @throws PikeError `ERR_INVALID_OPTION`; `ERR_DTYPE`, `ERR_DISPOSED` for the variables
