@@ -89,8 +89,10 @@ export function tensorsOf(tf: Tf, batch: object): NamedTensor[] {
   const seen = new Set<object>();
   const look = (value: unknown, path: string, name: string | number): void => {
     if (typeof value !== 'object' || value === null) return;
-    if (value instanceof tf.Tensor) found.push([below(path, name), value]);
-    else if (Array.isArray(value) ? !isPlainData(value) : isRecord(value)) walk(value, below(path, name));
+    if (Array.isArray(value)) {
+      if (!isPlainData(value)) walk(value, below(path, name));
+    } else if (value instanceof tf.Tensor) found.push([below(path, name), value]);
+    else if (isRecord(value)) walk(value, below(path, name));
   };
   const walk = (container: object, path: string): void => {
     if (seen.has(container)) return;
