@@ -197,6 +197,29 @@ it('a state that init returned and that is none is freed', async () => {
   expect(watched()).toEqual(before);
 });
 
+it('a state that init returned and that holds itself is refused, and freed', async () => {
+  const init = (p: typeof params) => {
+    const loop: { count: jax.Array; self?: object } = { count: np.array(Float32Array.of(1, 2)) };
+    loop.self = [loop];
+    return starting(loop)(p);
+  };
+  const before = watched();
+  await expectError('ERR_INVALID_OPTION', /What optimizer\.init returned must be a tree.*hold itself/, () =>
+    trainer({ optimizer: { ...given.optimizer, init } }),
+  );
+  expect(watched()).toEqual(before);
+});
+
+it('a state that is only borrowed may hold an array twice by one reference', async () => {
+  const second = np.array(Float32Array.of(1, 4));
+  const count = np.array(3, { dtype: np.uint32 });
+  const diagonal = await adamPreconditioner(jax, { count, nu: [second, second], mu: [count] });
+  expect(diagonal).toHaveLength(2);
+  expect(diagonal![0]).toEqual(diagonal![1]);
+  expect([second.refCount, count.refCount]).toEqual([1, 1]);
+  tree.dispose([second, count] as never);
+});
+
 it('a state of any kind will do for an optimiser that is not compiled', async () => {
   const plain = sgd(0.1);
   const own = new Map([['steps', 0]]);

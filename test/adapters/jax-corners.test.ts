@@ -233,6 +233,20 @@ describe('what losses and draw return', () => {
     );
   });
 
+  it('draw: twice as many from the first batch on are samples of two elements', async () => {
+    const shapes: number[][] = [];
+    using trainer = trainerOf(mixerOf(), {
+      draw: (counts: Int32Array) => ({ x: new Float32Array(2 * (counts[0] + counts[1])) }),
+      losses: ({ w }: { w: jax.Array }, { x }: { x: jax.Array }) => {
+        shapes.push(x.shape);
+        return x.sum(1).mul(w.sum());
+      },
+      measure: false,
+    });
+    await trainer.step();
+    expect(shapes).toEqual([[8, 2]]);
+  });
+
   it('integers of few bits arrive as they are, and padding has no part in the result', async () => {
     // 1/x of a padding of zeros would be infinite, and 0 · ∞ is NaN.
     const draw = (counts: Int32Array) => ({

@@ -102,7 +102,11 @@ describe('name what is misspelt, and what there is', () => {
     ['createProbe', () => probe({ metrics: 'plain' }), /createProbe has no option "metrics".*metric/],
     ['createProbe, as a trainer', () => probe({ measure: true }), /createProbe has no option "measure"/],
     ['mixedDataset', () => dataset({ batch: 3 }), /mixedDataset has no option "batch".*draw, batches/],
-    ['drawFrom', () => drawFrom(tf, mixer, { ...sources, c: source }), /sources has no option "c".*a, b/],
+    [
+      'drawFrom',
+      () => drawFrom(tf, mixer, { ...sources, c: source }),
+      /sources names "c", which is no task.*a, b/,
+    ],
   ])('%s', async (_, call, message) => {
     const before = watched();
     await expectError('ERR_INVALID_OPTION', message, call);

@@ -275,3 +275,51 @@ it('accumulates every step by task-pure micro-batches if told to, and measuring 
     }),
   );
 });
+
+describe('a plain step', () => {
+  const optimizers: Record<string, () => tf.Optimizer> = {
+    sgd: () => tf.train.sgd(0.1),
+    momentum: () => tf.train.momentum(0.1, 0.9),
+    adam: () => tf.train.adam(0.1),
+    rmsprop: () => tf.train.rmsprop(0.01, 0.9, 0.5, 1e-7, true),
+    adagrad: () => tf.train.adagrad(0.1),
+  };
+
+  it.each(Object.keys(optimizers))('is that of minimize, bit for bit: %s', async (name) => {
+    await tf.setBackend('cpu');
+    const runs = [true, false].map((ours) => ({ ours, optimizer: optimizers[name](), all: [] as number[] }));
+    for (const { ours, optimizer, all } of runs) {
+      const variables = [
+        tf.variable(tf.tensor1d([5])), // not reached
+        tf.variable(tf.tensor1d([0.3, -0.7, 1.1])),
+        tf.variable(tf.scalar(0.2), false), // not trained
+        tf.variable(tf.scalar(0.9)),
+      ];
+      const [, w, frozen, b] = variables;
+      const loss = (xs: tf.Tensor) =>
+        xs.mul(w).sum(1).add(b).mul(frozen).sigmoid().square().mean() as tf.Scalar;
+      let step = 0;
+      const batchOf = () => tf.randomNormal([8, 3], 0, 1, 'float32', ++step);
+      const train = createTrainer(tf, mixerOf(), {
+        draw: batchOf,
+        loss,
+        variables,
+        optimizer,
+        measure: false,
+      });
+      for (let i = 0; i < 12; i++) {
+        if (ours) all.push((await train()).loss);
+        else {
+          const xs = batchOf();
+          const value = optimizer.minimize(() => loss(xs), true, variables)!;
+          all.push(value.dataSync()[0]);
+          tf.dispose([xs, value]);
+        }
+        for (const variable of variables) all.push(...variable.dataSync());
+      }
+    }
+    const [ours, theirs] = runs.map(({ all }) => all);
+    expect(ours).toEqual(theirs);
+    expect(new Set(ours).size).toBeGreaterThan(12 * 4);
+  });
+});

@@ -24,7 +24,7 @@ interface AdamState {
  * sum_i a_i D_i b_i are the inner products that belong to it (derived; ours, not the paper's, whose bound is for SGD). A
  * parameter that has never had a gradient has no scale yet: its D is 0, not 1/ε.
  *
- * @param state not consumed
+ * @param state borrowed, not consumed: it may hold an array more than once by one reference
  * @returns an array for every leaf of the parameters; null when there is no Adam in it or it has taken no step
  * @throws PikeError `ERR_INVALID_OPTION`; `ERR_DTYPE`, `ERR_DISPOSED` for the arrays in the state
  */
@@ -40,9 +40,9 @@ export async function adamPreconditioner(
       'ERR_INVALID_OPTION',
       `state must be the state of an optimiser, such as trainer.optimizerState(), but is ${show(state)}.`,
     );
-  requireState(jax, 'state', state, false);
+  requireState(jax, 'state', state, false, 'theirs');
   const adam = findAdam(jax, state);
-  if (adam) requireFloat32Leaves(jax, 'nu of the state', adam.nu);
+  if (adam) requireFloat32Leaves(jax, 'nu of the state', adam.nu, 'theirs');
   if (!adam || (await stepsOf(adam)) === 0) return null;
   const diagonal = jax.tree.leaves(adam.nu).map((leaf) => new Float32Array(leaf.size));
   await adamMetric(jax, adam, options)(diagonal);

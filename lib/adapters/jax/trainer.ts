@@ -35,7 +35,10 @@ export interface TrainerOptions<P extends Tree, B extends HostBatch> extends Ste
   optimizer: Optimizer;
   /** Its state, to go on from. Consumed. Default `optimizer.init(params)`. */
   optimizerState?: unknown;
-  /** Returns `sum(counts)` samples, those of the first task first. */
+  /**
+   * Returns `sum(counts)` samples, those of the first task first. Typed arrays have no shape: the first batch tells how wide
+   * a sample is, and those after it must be alike.
+   */
   draw: DrawBatch<B>;
   /**
    * The loss of every sample, [n], from parameters and a batch of n samples, by the ownership rules of jax-js: it consumes

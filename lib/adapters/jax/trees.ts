@@ -36,10 +36,16 @@ export function requireJax(jax: unknown): void {
 /**
  * The leaves of a tree of float32 arrays, not consumed.
  *
+ * @param owner whether references are handed over with it, or borrowed
  * @throws PikeError `ERR_INVALID_OPTION` when it has none or holds anything but arrays, `ERR_DTYPE` when one is not float32,
  *   `ERR_DISPOSED` when one was freed
  */
-export function requireFloat32Leaves(jax: Jax, name: string, tree: unknown): jaxjs.Array[] {
+export function requireFloat32Leaves(
+  jax: Jax,
+  name: string,
+  tree: unknown,
+  owner: 'ours' | 'theirs' = 'ours',
+): jaxjs.Array[] {
   const leaves = leavesOf(jax, name, tree);
   if (leaves.length === 0)
     throw new PikeError('ERR_INVALID_OPTION', `${name} must hold at least one array, but it is empty.`);
@@ -52,7 +58,7 @@ export function requireFloat32Leaves(jax: Jax, name: string, tree: unknown): jax
     if (leaf.dtype !== 'float32')
       throw new PikeError('ERR_DTYPE', `${name} must be float32, but holds an array of ${leaf.dtype}.`);
   }
-  requireAlive(jax, name, leaves);
+  requireAlive(jax, name, leaves, owner);
   return leaves;
 }
 
@@ -60,10 +66,17 @@ export function requireFloat32Leaves(jax: Jax, name: string, tree: unknown): jax
  * A tree as `jit` takes it, such as the state of an optimiser.
  *
  * @param compiled false lets leaves of any kind pass
+ * @param owner whether references are handed over with it, or borrowed
  * @throws PikeError `ERR_INVALID_OPTION` for a leaf that is neither an array nor a number or a boolean, `ERR_DISPOSED` when
  *   an array was freed
  */
-export function requireState(jax: Jax, name: string, state: unknown, compiled: boolean): void {
+export function requireState(
+  jax: Jax,
+  name: string,
+  state: unknown,
+  compiled: boolean,
+  owner: 'ours' | 'theirs' = 'ours',
+): void {
   const leaves: unknown[] = leavesOf(jax, name, state);
   for (const leaf of leaves)
     if (compiled && !(leaf instanceof jax.Array) && typeof leaf !== 'number' && typeof leaf !== 'boolean')
@@ -71,7 +84,7 @@ export function requireState(jax: Jax, name: string, state: unknown, compiled: b
         'ERR_INVALID_OPTION',
         `${name} must be arrays of jax-js, numbers or booleans in nested objects and lists, but holds ${show(leaf)}; with jitOptimizer: false it may hold anything.`,
       );
-  requireAlive(jax, name, leaves);
+  requireAlive(jax, name, leaves, owner);
 }
 
 function leavesOf(jax: Jax, name: string, tree: unknown): jaxjs.Array[] {
@@ -86,10 +99,10 @@ function leavesOf(jax: Jax, name: string, tree: unknown): jaxjs.Array[] {
   }
 }
 
-/** A tree owns a reference for each time that it holds an array. */
-function requireAlive(jax: Jax, name: string, leaves: readonly unknown[]): void {
+/** A tree that is handed over owns a reference for each time that it holds an array; one that is borrowed need not. */
+function requireAlive(jax: Jax, name: string, leaves: readonly unknown[], owner: 'ours' | 'theirs'): void {
   for (const [array, count] of timesHeld(jax, leaves))
-    if (array.refCount < count)
+    if (array.refCount < (owner === 'ours' ? count : 1))
       throw new PikeError(
         'ERR_DISPOSED',
         array.refCount > 0
@@ -122,9 +135,29 @@ export function consuming<T>(jax: Jax, owned: readonly unknown[], call: () => T)
   }
 }
 
-/** Frees the arrays of trees that may have been consumed, or freed, already. */
+/** Frees the arrays of trees that may have been consumed, or freed, already; also of what holds itself, and so is none. */
 export function disposeLeft(jax: Jax, ...trees: readonly unknown[]): void {
   for (const tree of trees)
-    for (const leaf of jax.tree.leaves(tree as Tree))
+    for (const leaf of leavesLeft(jax, tree))
       if (leaf instanceof jax.Array && leaf.refCount > 0) leaf.dispose();
+}
+
+function leavesLeft(jax: Jax, tree: unknown): unknown[] {
+  try {
+    return jax.tree.leaves(tree as Tree);
+  } catch {
+    return reachable(tree);
+  }
+}
+
+/** What lists and plain objects hold, each looked into once. */
+function reachable(value: unknown): unknown[] {
+  const leaves: unknown[] = [];
+  const seen = new Set<unknown>([value]);
+  // A set is walked to its end also while it grows.
+  for (const container of seen)
+    for (const child of Object.values(container as object))
+      if (Array.isArray(child) || child?.constructor === Object) seen.add(child);
+      else leaves.push(child);
+  return leaves;
 }

@@ -4,7 +4,7 @@ import { PikeError } from '../../errors.js';
 import type { Mixer } from '../../mixer/mixer.js';
 import {
   hasMethods,
-  refuseUnknown,
+  refuseUnknownTasks,
   requireFunction,
   requireOptions,
   requirePositiveInteger,
@@ -13,7 +13,15 @@ import {
 import { requireMixer } from '../common/checks.js';
 import type { DrawBatch } from '../common/micro-batches.js';
 import { requireTf } from './checks.js';
-import { type Batch, disposeBatch, drawBatch, requireSamples, type Tf } from './tensors.js';
+import {
+  type Batch,
+  disposeAll,
+  drawBatch,
+  type NamedTensor,
+  requireAlive,
+  type Tf,
+  tensorsOf,
+} from './tensors.js';
 
 /** What `fitDataset` takes. */
 export type LabeledBatch = {
@@ -28,7 +36,8 @@ export type LabeledBatch = {
  *
  * @param sources by task; `n` >= 1. The tensors returned are disposed after use: clone what you keep.
  * @throws PikeError `ERR_INVALID_OPTION` when a task has no source, or a source no task; the drawing, `ERR_SHAPE` when a
- *   source returns another number of samples, or samples of another shape than the others, and `ERR_DISPOSED`
+ *   source returns another number of samples, or samples of another shape than the others, `ERR_DTYPE` when they are of
+ *   another type, and `ERR_DISPOSED`
  */
 export function drawFrom(
   tf: Tf,
@@ -40,7 +49,7 @@ export function drawFrom(
   const { tasks } = mixer;
   if (typeof sources !== 'object' || sources === null)
     throw new PikeError('ERR_INVALID_OPTION', `sources must be an object by task, but is ${show(sources)}.`);
-  refuseUnknown('sources', sources, tasks);
+  refuseUnknownTasks('sources', sources, tasks);
   const ordered = tasks.map((task) => {
     const source: unknown = Object.hasOwn(sources, task) ? sources[task] : undefined;
     if (typeof source === 'function') return sources[task];
@@ -52,12 +61,15 @@ export function drawFrom(
   return async (counts) => {
     requireCounts(counts, tasks);
     const parts: LabeledBatch[] = [];
+    const tensors: tfjs.Tensor[] = [];
     try {
       for (const [k, source] of ordered.entries()) {
         if (counts[k] === 0) continue;
         const part = await source(counts[k]);
-        if (typeof part === 'object' && part !== null) parts.push(part);
-        checkPart(tf, `sources['${tasks[k]}']`, part, counts[k], parts[0]);
+        const found = typeof part === 'object' && part !== null ? tensorsOf(tf, part) : [];
+        for (const [, tensor] of found) tensors.push(tensor);
+        parts.push(part);
+        checkPart(tf, `sources['${tasks[k]}']`, part, found, counts[k], parts[0]);
       }
       // A copy also of a single part, so that all parts can be disposed alike.
       return tf.tidy(() => ({
@@ -65,7 +77,7 @@ export function drawFrom(
         ys: tf.concat(parts.map((part) => part.ys)),
       }));
     } finally {
-      for (const part of parts) disposeBatch(tf, part);
+      disposeAll(tensors);
     }
   };
 }
@@ -83,20 +95,34 @@ function requireCounts(counts: ArrayLike<number>, tasks: readonly string[]): voi
 }
 
 /** @param first part of the same batch, which the others must fit */
-function checkPart(tf: Tf, what: string, part: LabeledBatch, samples: number, first: LabeledBatch): void {
+function checkPart(
+  tf: Tf,
+  what: string,
+  part: LabeledBatch,
+  tensors: readonly NamedTensor[],
+  samples: number,
+  first: LabeledBatch,
+): void {
   for (const name of ['xs', 'ys'] as const)
     if (!(part?.[name] instanceof tf.Tensor) || part[name].rank === 0)
       throw new PikeError(
         'ERR_SHAPE',
         `${what} must return { xs, ys }, two tensors of samples along the first axis, but returned ${show(part)}.`,
       );
-  requireSamples(tf, what, part, samples);
-  for (const name of ['xs', 'ys'] as const)
-    if (kindOf(part[name]) !== kindOf(first[name]))
+  requireAlive(what, tensors);
+  for (const name of ['xs', 'ys'] as const) {
+    const { shape } = part[name];
+    if (shape[0] !== samples)
       throw new PikeError(
         'ERR_SHAPE',
+        `${what} was asked for ${samples} samples, but returned a tensor '${name}' of shape [${shape.join(', ')}]: the first axis must be that of the samples.`,
+      );
+    if (kindOf(part[name]) !== kindOf(first[name]))
+      throw new PikeError(
+        part[name].dtype === first[name].dtype ? 'ERR_SHAPE' : 'ERR_DTYPE',
         `${what} returned ${name} of ${kindOf(part[name])}, but a source before it ${kindOf(first[name])}: they cannot be joined.`,
       );
+  }
 }
 
 function kindOf({ dtype, shape }: tfjs.Tensor): string {
@@ -132,7 +158,7 @@ export function mixedDataset<B extends Batch>(
   if (batches !== Infinity) requirePositiveInteger('batches', batches);
   async function* mixed() {
     for (let i = 0; i < batches; i++)
-      yield (await drawBatch(tf, draw, mixer.next())) as unknown as tfjs.TensorContainer;
+      yield (await drawBatch(tf, draw, mixer.next())).batch as unknown as tfjs.TensorContainer;
   }
   // tf.data's types know of plain generators only; it runs asynchronous ones.
   return tf.data.generator(mixed as unknown as () => Generator<tfjs.TensorContainer>);

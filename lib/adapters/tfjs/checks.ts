@@ -5,7 +5,18 @@ import { hasMethods, show } from '../../validate.js';
 
 /** @throws PikeError `ERR_INVALID_OPTION` */
 export function requireTf(tf: unknown): void {
-  if (!hasMethods(tf, ['tidy', 'variableGrads', 'dispose', 'concat', 'getBackend', 'backend', 'Tensor']))
+  if (
+    !hasMethods(tf, [
+      'tidy',
+      'variableGrads',
+      'dispose',
+      'concat',
+      'engine',
+      'getBackend',
+      'backend',
+      'Tensor',
+    ])
+  )
     throw new PikeError(
       'ERR_INVALID_OPTION',
       `The first argument must be TensorFlow.js itself (import * as tf from '@tensorflow/tfjs'), but is ${show(tf)}.`,

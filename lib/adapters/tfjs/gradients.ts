@@ -10,7 +10,7 @@ import { type MicroBatch, onlyTask } from '../common/micro-batches.js';
 import { adamMetric, isAdam } from './adam.js';
 import { elementsOf } from './memory.js';
 import type { GradientOptions } from './options.js';
-import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
+import { type Batch, disposeAll, drawBatch, type Tf } from './tensors.js';
 
 export function collectorOf<B extends Batch>(
   mixer: Mixer,
@@ -45,12 +45,54 @@ export async function metricOf<B extends Batch>(
 export function lossOf<B extends Batch>(tf: Tf, { loss }: GradientOptions<B>, batch: B): tfjs.Scalar {
   const value: unknown = loss(batch);
   if (value instanceof tf.Tensor && value.rank === 0) return value as tfjs.Scalar;
+  // Nobody waits for it any more: neither its tensor nor its error may be left over.
+  if (value instanceof Promise)
+    value.then(
+      (late: unknown) => late instanceof tf.Tensor && !(late instanceof tf.Variable) && late.dispose(),
+      () => {},
+    );
   throw new PikeError(
     'ERR_SHAPE',
     `loss must return the mean over the samples, a scalar tensor, but returned ${
       value instanceof tf.Tensor ? `one of shape [${value.shape.join(', ')}]` : show(value)
     }.`,
   );
+}
+
+/**
+ * The mean loss of a batch and its gradients, by name, as `optimizer.minimize` takes them. To be called in a `tf.tidy`.
+ *
+ * @throws PikeError as `lossOf`
+ */
+export function lossAndGradients<B extends Batch>(
+  tf: Tf,
+  options: GradientOptions<B>,
+  batch: B,
+): { value: tfjs.Scalar; grads: tfjs.NamedTensorMap } {
+  try {
+    return tf.variableGrads(() => lossOf(tf, options, batch), options.variables);
+  } catch (error) {
+    freeTape(tf);
+    throw error;
+  }
+}
+
+/** TensorFlow.js keeps what operations save for the backward pass, and frees it only at the end of one that succeeds. */
+function freeTape(tf: Tf): void {
+  const { activeTape, gradientDepth } = tf.engine().state;
+  if (gradientDepth === 0) for (const { saved } of activeTape ?? []) tf.dispose(saved);
+}
+
+/**
+ * In the order of the variables, since optimisers keep their moments by position, and with nothing for a variable that no
+ * gradient reached, which they leave alone: just as `minimize` does it.
+ */
+export function applyGradients(
+  optimizer: tfjs.Optimizer,
+  variables: readonly tfjs.Variable[],
+  gradients: tfjs.NamedTensorMap,
+): void {
+  optimizer.applyGradients(variables.map(({ name }) => ({ name, tensor: gradients[name] })));
 }
 
 export interface GradientPass {
@@ -72,12 +114,12 @@ export async function gradientsOf<B extends Batch>(
   watch: Stopwatch,
 ): Promise<GradientPass> {
   const counts = onlyTask(mixer.tasks.length, microBatch);
-  const batch = await watch.time('draw', () => drawBatch(tf, options.draw, counts));
+  const { batch, tensors } = await watch.time('draw', () => drawBatch(tf, options.draw, counts));
   let pass: { value: tfjs.Scalar; grads: tfjs.NamedTensorMap };
   try {
-    pass = tf.tidy(() => tf.variableGrads(() => lossOf(tf, options, batch), options.variables));
+    pass = tf.tidy(() => lossAndGradients(tf, options, batch));
   } finally {
-    disposeBatch(tf, batch);
+    disposeAll(tensors);
   }
   const { value, grads } = pass;
   try {

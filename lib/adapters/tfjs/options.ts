@@ -13,7 +13,10 @@ export type BatchLoss<B extends Batch> = (batch: B) => tfjs.Scalar;
 
 /** What gradients are taken of, and how they are measured. */
 export interface GradientOptions<B extends Batch> {
-  /** Returns `sum(counts)` samples, those of the first task first, along the first axis of its tensors, which are disposed after use. */
+  /**
+   * Returns `sum(counts)` samples, those of the first task first, in tensors that are disposed after use, of which one at
+   * least has them along its first axis (see `Batch`).
+   */
   draw: DrawBatch<B>;
   /** Mean loss of a batch. */
   loss: BatchLoss<B>;

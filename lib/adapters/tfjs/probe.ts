@@ -8,12 +8,13 @@ import { Stopwatch } from '../common/cost.js';
 import { onlyTask } from '../common/micro-batches.js';
 import { collectorOf, gradientsOf, isWarm, lossOf, metricOf, writeGradients } from './gradients.js';
 import { checkGradientArguments, type GradientOptions } from './options.js';
-import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
+import { type Batch, disposeAll, drawBatch, type Tf } from './tensors.js';
 
 /**
  * A probe: draws `mixer.microBatches` micro-batches of every task, measures their gradients and updates the
  * weights. It costs samples and passes of its own; `createTrainer` measures on the training batch instead.
  *
+ * @param options without `measure` and `accumulate`, which are a trainer's and are refused here
  * @returns a function that resolves to the report, or to null while Adam's metric is not known yet; it rejects with
  *   `ERR_SHAPE`, `ERR_DTYPE` or `ERR_DISPOSED` for what `draw` and `loss` return, and the weights are as before
  * @throws PikeError `ERR_INVALID_OPTION`; `ERR_DTYPE`, `ERR_DISPOSED` for the variables
@@ -69,7 +70,7 @@ async function probeLosses<B extends Batch>(
     let sum = 0;
     for (let i = 0; i < mixer.microBatches; i++) {
       const counts = onlyTask(mixer.tasks.length, { task, samples: mixer.microBatchSize });
-      const batch = await drawBatch(tf, options.draw, counts);
+      const { batch, tensors } = await drawBatch(tf, options.draw, counts);
       try {
         const value = tf.tidy(() => lossOf(tf, options, batch));
         try {
@@ -78,7 +79,7 @@ async function probeLosses<B extends Batch>(
           value.dispose();
         }
       } finally {
-        disposeBatch(tf, batch);
+        disposeAll(tensors);
       }
     }
     losses[mixer.tasks[task]] = sum / mixer.microBatches;

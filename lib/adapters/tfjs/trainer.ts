@@ -8,15 +8,16 @@ import { type Stack, type StepOptions, type TrainStep, takeStep } from '../commo
 import { requireOptimizer } from './checks.js';
 import {
   addScaled,
+  applyGradients,
   collectorOf,
   gradientsOf,
   isWarm,
-  lossOf,
+  lossAndGradients,
   metricOf,
   writeGradients,
 } from './gradients.js';
 import { checkGradientArguments, type GradientOptions } from './options.js';
-import { type Batch, disposeBatch, drawBatch, type Tf } from './tensors.js';
+import { type Batch, disposeAll, drawBatch, type Tf } from './tensors.js';
 
 /** Of `createTrainer`. */
 export interface TrainerOptions<B extends Batch> extends GradientOptions<B>, StepOptions {
@@ -53,9 +54,13 @@ export function createTrainer<B extends Batch>(
     cut: (count, measure) => cutInto(measure || accumulate ? mixer.microBatches : 1, count),
 
     async whole(counts, watch) {
-      const batch = await watch.time('draw', () => drawBatch(tf, draw, counts));
+      const { batch, tensors } = await watch.time('draw', () => drawBatch(tf, draw, counts));
       try {
-        const value = tf.tidy(() => optimizer.minimize(() => lossOf(tf, options, batch), true, variables)!);
+        const value = tf.tidy(() => {
+          const pass = lossAndGradients(tf, options, batch);
+          applyGradients(optimizer, variables, pass.grads);
+          return pass.value;
+        });
         try {
           const [mean] = await value.data();
           return { mean, tasks: null };
@@ -63,7 +68,7 @@ export function createTrainer<B extends Batch>(
           value.dispose();
         }
       } finally {
-        disposeBatch(tf, batch);
+        disposeAll(tensors);
       }
     },
 
@@ -92,10 +97,8 @@ export function createTrainer<B extends Batch>(
       return {
         losses,
         step() {
-          // In the order of the variables, since optimisers keep their moments by position, and with nothing for a
-          // variable that no gradient reached, which they leave alone: just as `minimize` does it.
           try {
-            optimizer.applyGradients(variables.map(({ name }) => ({ name, tensor: sum[name] })));
+            applyGradients(optimizer, variables, sum);
           } finally {
             tf.dispose(sum);
           }
